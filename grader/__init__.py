@@ -1,0 +1,1 @@
+"""From a released assignment to a released mark."""

@@ -1,0 +1,134 @@
+"""The centre's settings: one frozen model, read once from `settings.yaml` in the state directory, unknown keys refused.
+
+Every field's description is the reference documentation: `docs/reference/settings.md` is checked against it.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from hub.errors import SettingsInvalid
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(_Section):
+    """Where state lives; empty means SQLite files under the state directory."""
+
+    hub_url: str = Field("", description="SQLAlchemy URL of JupyterHub's database, e.g. postgresql+psycopg://host/hub.")
+    practicum_url: str = Field("", description="SQLAlchemy URL of the practicum service's database.")
+
+
+class AuthenticatorSettings(_Section):
+    """How people prove who they are."""
+
+    name: str = Field(
+        "roster",
+        description="`roster` (invitation and password), or any JupyterHub authenticator by entry point or dotted name.",
+    )
+    config: dict[str, Any] = Field(default_factory=dict, description="Traits of that authenticator's class.")
+
+
+class SandboxSettings(_Section):
+    """What one learner's server may use. Limits hold for the whole server, all kernels together, where cgroups allow."""
+
+    memory_mib: int = Field(2048, ge=256, description="Memory of one server, MiB.")
+    processes: int = Field(256, ge=32, description="Processes and threads of one server.")
+    open_files: int = Field(4096, ge=256, description="Open files of one process.")
+    home_mib: int = Field(5120, ge=64, description="Home directory of one learner, MiB.")
+    tmp_mib: int = Field(1024, ge=16, description="Private /tmp of one server, MiB; it counts as memory.")
+    first_uid: int = Field(
+        200_000, ge=10_000, le=4_000_000_000, description="As root: the first of the uids given to learners, never reused."
+    )
+    uid_count: int = Field(100_000, ge=1, description="How many uids that range holds.")
+
+
+class CullerSettings(_Section):
+    """When an idle server is stopped; nothing in a home is lost by it."""
+
+    idle_s: int = Field(3600, ge=60, description="Seconds without activity after which a server is stopped; see also every_s.")
+    every_s: int = Field(60, ge=5, description="Seconds between two looks.")
+
+
+class Settings(_Section):
+    """Everything an operator can choose."""
+
+    port: Port = Field(8000, description="Port people connect to.")
+    bind: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every network of this machine.")
+    public_url: str = Field(
+        "", description="Address people type, if a TLS proxy stands in front, e.g. https://train.example.org."
+    )
+    server_subdomains: bool = Field(
+        False,
+        description="Give every learner's server its own host name under public_url's (needs wildcard DNS and TLS). "
+        "Recommended: it keeps hostile pages of one server away from everybody else's.",
+    )
+    language: str = Field("en", pattern="^(en|zh-CN)$", description="Language of people who have not chosen one.")
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    authenticator: AuthenticatorSettings = Field(default_factory=AuthenticatorSettings)
+    sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
+    culler: CullerSettings = Field(default_factory=CullerSettings)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_http_origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}):
+            raise ValueError("must be an origin such as https://train.example.org, without a path")
+        return value.rstrip("/")
+
+
+def load_settings(path: Path) -> Settings:
+    """Settings from a YAML file; defaults where the file is missing or empty.
+
+    Raises `SettingsInvalid` with one sentence that names the key, and for an unknown key the nearest known one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsInvalid("Cannot read %(path)s: %(cause)s.", path=path, cause=exc) from exc
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+        line = mark.line + 1 if mark else "?"
+        raise SettingsInvalid("%(path)s is not valid YAML (line %(line)s).", path=path, line=line) from exc
+    if data is None:
+        return Settings()
+    if not isinstance(data, Mapping):
+        raise SettingsInvalid("%(path)s must hold `key: value` lines.", path=path)
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as exc:
+        raise SettingsInvalid("%(path)s: %(cause)s.", path=path, cause=_explain(exc)) from exc
+
+
+def _explain(exc: ValidationError) -> str:
+    first = exc.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    known = _known_keys(first["loc"][:-1])
+    near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
+    hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
+    return f"unknown key `{where}`; {hint}".rstrip(".")
+
+
+def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in loc:
+        annotation = model.model_fields[str(part)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return sorted(model.model_fields)
