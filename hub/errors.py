@@ -22,14 +22,14 @@ class HubError(Exception):
         super().__init__(self.message_id % fields if fields else self.message_id)
 
 
-class SettingsInvalid(HubError):
+class SettingsError(HubError):
     """The operator's settings file cannot be used."""
 
     code = "settings-invalid"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-class StateUnusable(HubError):
+class StateError(HubError):
     """The state directory cannot be used: not writable, from a newer version, or in use."""
 
     code = "state-unusable"

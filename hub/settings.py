@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from hub.errors import SettingsInvalid
+from hub.errors import SettingsError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -47,7 +47,10 @@ class SandboxSettings(_Section):
     home_mib: int = Field(5120, ge=64, description="Home directory of one learner, MiB.")
     tmp_mib: int = Field(1024, ge=16, description="Private /tmp of one server, MiB; it counts as memory.")
     first_uid: int = Field(
-        200_000, ge=10_000, le=4_000_000_000, description="As root: the first of the uids given to learners, never reused."
+        200_000,
+        ge=10_000,
+        le=4_000_000_000,
+        description="As root: the first of the uids given to learners, never reused.",
     )
     uid_count: int = Field(100_000, ge=1, description="How many uids that range holds.")
 
@@ -55,7 +58,7 @@ class SandboxSettings(_Section):
 class CullerSettings(_Section):
     """When an idle server is stopped; nothing in a home is lost by it."""
 
-    idle_s: int = Field(3600, ge=60, description="Seconds without activity after which a server is stopped; see also every_s.")
+    idle_s: int = Field(3600, ge=60, description="Seconds without activity after which a server is stopped.")
     every_s: int = Field(60, ge=5, description="Seconds between two looks.")
 
 
@@ -90,28 +93,28 @@ class Settings(_Section):
 def load_settings(path: Path) -> Settings:
     """Settings from a YAML file; defaults where the file is missing or empty.
 
-    Raises `SettingsInvalid` with one sentence that names the key, and for an unknown key the nearest known one.
+    Raises `SettingsError` with one sentence that names the key, and for an unknown key the nearest known one.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Settings()
     except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsInvalid("Cannot read %(path)s: %(cause)s.", path=path, cause=exc) from exc
+        raise SettingsError("Cannot read %(path)s: %(cause)s.", path=path, cause=exc) from exc
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
         line = mark.line + 1 if mark else "?"
-        raise SettingsInvalid("%(path)s is not valid YAML (line %(line)s).", path=path, line=line) from exc
+        raise SettingsError("%(path)s is not valid YAML (line %(line)s).", path=path, line=line) from exc
     if data is None:
         return Settings()
     if not isinstance(data, Mapping):
-        raise SettingsInvalid("%(path)s must hold `key: value` lines.", path=path)
+        raise SettingsError("%(path)s must hold `key: value` lines.", path=path)
     try:
         return Settings.model_validate(data)
     except ValidationError as exc:
-        raise SettingsInvalid("%(path)s: %(cause)s.", path=path, cause=_explain(exc)) from exc
+        raise SettingsError("%(path)s: %(cause)s.", path=path, cause=_explain(exc)) from exc
 
 
 def _explain(exc: ValidationError) -> str:

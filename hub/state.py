@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.errors import StateUnusable
+from hub.errors import StateError
 
 FORMAT = 1
 """Layout of the directory. A newer number than this is refused: an older program must not write there."""
@@ -32,6 +32,10 @@ class StateDir:
     @property
     def secrets_file(self) -> Path:
         return self.root / "secrets.json"
+
+    @property
+    def addresses_file(self) -> Path:
+        return self.root / "addresses.json"
 
     @property
     def databases(self) -> Path:
@@ -62,7 +66,7 @@ class StateDir:
         return self.root / "courses"
 
     def prepare(self) -> None:
-        """Create what is missing; raises `StateUnusable` in one sentence if the directory cannot be used."""
+        """Create what is missing; raises `StateError` in one sentence if the directory cannot be used."""
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._check_format()
@@ -71,13 +75,13 @@ class StateDir:
             if not self.version_file.exists():
                 self.version_file.write_text(json.dumps({"format": FORMAT}) + "\n", encoding="utf-8")
         except OSError as exc:
-            raise StateUnusable(
+            raise StateError(
                 "The state directory %(path)s cannot be used: %(cause)s. Choose another with --state-dir.",
                 path=self.root,
                 cause=exc.strerror or exc,
             ) from exc
         if not os.access(self.root, os.W_OK):
-            raise StateUnusable(
+            raise StateError(
                 "The state directory %(path)s is read-only. Choose another with --state-dir.", path=self.root
             )
 
@@ -87,10 +91,10 @@ class StateDir:
         except FileNotFoundError:
             return
         except (ValueError, KeyError, TypeError) as exc:
-            raise StateUnusable("%(path)s is damaged; restore it from a backup.", path=self.version_file) from exc
+            raise StateError("%(path)s is damaged; restore it from a backup.", path=self.version_file) from exc
         if not isinstance(found, int) or found > FORMAT:
-            raise StateUnusable(
-                "%(path)s was written by a newer Practicum (format %(found)s, this one knows %(known)s). Upgrade first.",
+            raise StateError(
+                "%(path)s was written by a newer Practicum (format %(found)s, known here: %(known)s). Upgrade first.",
                 path=self.root,
                 found=found,
                 known=FORMAT,
