@@ -4,6 +4,7 @@ Every field's description is the reference documentation: `docs/reference/settin
 """
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hub.errors import SettingsError
+from hub.state import StateDir
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -41,6 +43,11 @@ class AuthenticatorSettings(_Section):
 class SandboxSettings(_Section):
     """What one learner's server may use. Limits hold for the whole server, all kernels together, where cgroups allow."""
 
+    enforced: bool = Field(
+        True,
+        description="`false` runs learner servers uncontained, with the centre's own rights: only to try things out alone. "
+        "Every page then shows a banner. `up --insecure-no-sandbox` does the same for one run.",
+    )
     memory_mib: int = Field(2048, ge=256, description="Memory of one server, MiB.")
     processes: int = Field(256, ge=32, description="Processes and threads of one server.")
     open_files: int = Field(4096, ge=256, description="Open files of one process.")
@@ -115,6 +122,29 @@ def load_settings(path: Path) -> Settings:
         return Settings.model_validate(data)
     except ValidationError as exc:
         raise SettingsError("%(path)s: %(cause)s.", path=path, cause=_explain(exc)) from exc
+
+
+def effective_settings(state: StateDir) -> Settings:
+    """What the running centre was started with, else what `settings.yaml` says.
+
+    Options of `up` override the file, and a process restarted alone must not see an edit its neighbours have not seen:
+    so `up` writes one snapshot for all of them. Raises `SettingsError`.
+    """
+    try:
+        text = state.effective_settings_file.read_text(encoding="utf-8")
+        return Settings.model_validate_json(text)
+    except FileNotFoundError:
+        return load_settings(state.settings_file)
+    except (OSError, ValueError) as exc:
+        raise SettingsError("%(path)s is damaged; start the centre again.", path=state.effective_settings_file) from exc
+
+
+def write_effective_settings(state: StateDir, settings: Settings) -> None:
+    """Make `settings` what every process of this start sees. Mode 0600: an authenticator's secrets may be among them."""
+    part = state.effective_settings_file.with_suffix(".part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(settings.model_dump_json(indent=1) + "\n")
+    part.replace(state.effective_settings_file)
 
 
 def _explain(exc: ValidationError) -> str:

@@ -47,6 +47,16 @@ class StateDir:
         return self.root / "run"
 
     @property
+    def effective_settings_file(self) -> Path:
+        """The settings of the running centre; removed when it ends."""
+        return self.processes / "settings.json"
+
+    @property
+    def proxy_rules_file(self) -> Path:
+        """Where JupyterHub writes its routes for Traefik, in the directory Traefik watches."""
+        return self.processes / "traefik.d" / "rules.toml"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
