@@ -1,0 +1,126 @@
+"""JupyterHub's side of the conversation with the `practicum` service: who is who, and what a server may be given.
+
+Nothing is cached: a membership that ended a second ago has ended here too.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+
+from hub.errors import HubError
+
+
+class RosterUnreachableError(HubError):
+    """The `practicum` service did not answer."""
+
+    code = "roster-unreachable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    sentence = "The centre is restarting. Nothing is lost; try again in a few seconds."
+
+
+class RosterRefusalError(HubError):
+    """The `practicum` service said no, in its own words, code and status."""
+
+    def __init__(self, refusal: "Refusal") -> None:
+        super().__init__(refusal.sentence, **refusal.fields)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the service answered instead of what was asked for."""
+
+    status: int
+    code: str
+    sentence: str
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody on the roster. `roles` are the centre's, `groups` are JupyterHub group names."""
+
+    name: str
+    language: str
+    active: bool
+    roles: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A released assignment of one of the person's courses."""
+
+    course: str
+    assignment: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlan:
+    """What one server is started with. `uid` is None where the centre does not run as root."""
+
+    name: str
+    uid: int | None
+    language: str
+    lessons: tuple[Lesson, ...]
+
+
+class RosterClient:
+    """Asks the `practicum` service, with a deadline on every wait.
+
+    Raises `RosterRefusalError` when it says no and `RosterUnreachableError` when it does not answer in time.
+    """
+
+    def __init__(self, base_url: str, token: str, timeout_s: float = 10.0) -> None:
+        self._api = base_url + "/services/practicum/api/v1"
+        self._token = token
+        self._timeout_s = timeout_s
+
+    async def sign_in(self, name: str, password: str) -> Person:
+        """The person, if this is their password."""
+        return _person(await self._ask("POST", "/sign-ins", {"name": name, "password": password}))
+
+    async def person(self, name: str) -> Person:
+        """The person of that name."""
+        return _person(await self._ask("GET", f"/people/{quote(name, safe='')}"))
+
+    async def plan_server(self, name: str) -> ServerPlan:
+        """What to start for that person now."""
+        answer = await self._ask("POST", f"/people/{quote(name, safe='')}/server-plans", {})
+        lessons = tuple(Lesson(each["course"], each["assignment"]) for each in answer["lessons"])
+        return ServerPlan(answer["name"], answer["uid"], answer["language"], lessons)
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        request = HTTPRequest(
+            self._api + path,
+            method=method,
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            body=None if body is None else json.dumps(body),
+            connect_timeout=self._timeout_s,
+            request_timeout=self._timeout_s,
+            follow_redirects=False,
+        )
+        try:
+            response = await AsyncHTTPClient().fetch(request, raise_error=False)
+        except OSError as exc:
+            raise RosterUnreachableError from exc
+        # 599 is Tornado's own code for a time-out or a connection that broke.
+        if response.code >= 500:
+            raise RosterUnreachableError
+        answer: dict[str, Any] = json.loads(response.body)
+        if response.code >= 400:
+            raise RosterRefusalError(
+                Refusal(response.code, answer["code"], answer["sentence"], answer.get("fields") or {})
+            )
+        return answer
+
+
+def _person(answer: Mapping[str, Any]) -> Person:
+    return Person(
+        answer["name"], answer["language"], answer["active"], tuple(answer["roles"]), tuple(answer["groups"])
+    )

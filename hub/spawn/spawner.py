@@ -1,0 +1,80 @@
+"""The one-machine spawner: thin, so that what a server may do stands in the plan and the sandbox, not here."""
+
+from typing import Any
+
+from jupyterhub.spawner import Spawner, SpawnException
+from markupsafe import escape
+
+from hub.errors import HubError
+from hub.roster_client import RosterClient
+from hub.sandbox.errors import SandboxError
+from hub.sandbox.launch import RunningSandbox, start
+from hub.spawn.server import INSIDE_HUB_PORT, INSIDE_SERVER_PORT, ServerHost
+
+STOP_GRACE_S = 10.0
+"""JupyterLab saves and ends its kernels on SIGTERM in well under this."""
+
+
+class PracticumSpawner(Spawner):  # type: ignore[misc]  # JupyterHub ships no types
+    """Starts each server in its own sandbox; the server outlives JupyterHub and is found again by pid and start time."""
+
+    roster: RosterClient
+    server_host: ServerHost
+    """Both set once by jupyterhub_config.py."""
+
+    _running: RunningSandbox | None = None
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.port = INSIDE_SERVER_PORT
+        self.ip = "127.0.0.1"
+        self.hub_connect_url = f"http://127.0.0.1:{INSIDE_HUB_PORT}"
+        # Nothing of the hub's own environment reaches a learner.
+        self.env_keep = []
+
+    async def start(self) -> tuple[str, int]:
+        """The host address of the new server; refuses with a sentence, never with a traceback."""
+        try:
+            plan = await self.roster.plan_server(self.user.name)
+            spec = self.server_host.prepare(plan, self.get_env())
+            self._running = await start(spec)
+        except (HubError, SandboxError) as exc:
+            raise _refusal(exc) from exc
+        return "127.0.0.1", self._running.port
+
+    async def poll(self) -> int | None:
+        """None while the server runs, else 0."""
+        if self._running is not None and self._running.is_alive():
+            return None
+        self.clear_state()
+        return 0
+
+    async def stop(self, now: bool = False) -> None:
+        """End the server: gracefully, or at once when `now`."""
+        if self._running is not None:
+            await self._running.stop(grace_s=0 if now else STOP_GRACE_S)
+        self.clear_state()
+
+    def get_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().get_state()
+        if self._running is not None:
+            state["sandbox"] = self._running.to_dict()
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        if "sandbox" in state:
+            self._running = RunningSandbox.from_dict(state["sandbox"])
+
+    def clear_state(self) -> None:
+        super().clear_state()
+        self._running = None
+
+
+def _refusal(exc: HubError | SandboxError) -> SpawnException:
+    sentence = str(exc)
+    refused = SpawnException(sentence.replace("%", "%%"), reason=exc.code)
+    # JupyterHub 6 shows these two attributes; the constructor's message_html is ignored by its pages.
+    refused.jupyterhub_message = sentence
+    refused.jupyterhub_html_message = str(escape(sentence))
+    return refused
