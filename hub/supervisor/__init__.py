@@ -1,0 +1,1 @@
+"""Starts, watches, adopts and ends the centre's own processes on one machine."""

@@ -1,0 +1,53 @@
+"""Why the centre could not be started, each in one sentence for the operator."""
+
+from http import HTTPStatus
+
+from hub.errors import HubError
+
+
+class PortTakenError(HubError):
+    """A port one of our processes needs belongs to somebody else."""
+
+    code = "port-taken"
+    status = HTTPStatus.CONFLICT
+    sentence = "Port %(port)s on %(host)s is taken by %(owner)s. %(remedy)s"
+
+
+class AddressUnusableError(HubError):
+    """This machine has no such address, or its user may not listen there."""
+
+    code = "address-unusable"
+    sentence = "Cannot listen on %(host)s port %(port)s: %(cause)s. Choose others with --bind and --port."
+
+
+class StartFailedError(HubError):
+    """A process ended again and again before it was well once."""
+
+    code = "start-failed"
+    sentence = "%(title)s does not start: %(words)s (all of it: %(log)s)."
+
+
+class AlreadyRunningError(HubError):
+    """Another supervisor owns this state directory."""
+
+    code = "already-running"
+    status = HTTPStatus.CONFLICT
+    sentence = "A centre already runs on %(path)s (process %(pid)s, %(url)s)."
+
+
+class CannotSandboxError(HubError):
+    """This machine cannot contain learner code."""
+
+    code = "cannot-sandbox"
+    sentence = (
+        "This machine cannot contain learners' servers: %(findings)s "
+        "(--insecure-no-sandbox starts all the same; only to try things out alone.)"
+    )
+
+
+class DiskFullError(HubError):
+    """Too little room under the state directory."""
+
+    code = "disk-full"
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    sentence = "Only %(free_mib)s MiB are free under %(path)s; the centre needs %(needed_mib)s MiB. Make room first."
