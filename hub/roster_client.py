@@ -121,6 +121,4 @@ class RosterClient:
 
 
 def _person(answer: Mapping[str, Any]) -> Person:
-    return Person(
-        answer["name"], answer["language"], answer["active"], tuple(answer["roles"]), tuple(answer["groups"])
-    )
+    return Person(answer["name"], answer["language"], answer["active"], tuple(answer["roles"]), tuple(answer["groups"]))

@@ -60,8 +60,17 @@ class Centre:
         """Start and wait until the sign-in page answers."""
         with self.log.open("w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hub.cli", "up", "--port", str(self.port), "--state-dir", str(self.state_dir)]
-                + list(self.options),
+                [
+                    sys.executable,
+                    "-m",
+                    "hub.cli",
+                    "up",
+                    "--port",
+                    str(self.port),
+                    "--state-dir",
+                    str(self.state_dir),
+                    *list(self.options),
+                ],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 text=True,

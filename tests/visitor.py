@@ -62,7 +62,10 @@ class Visitor:
         """Send the page's form whose action contains `action`, with the given fields filled in."""
         form = next(form for form in self.forms(page) if action in urljoin(str(page.url), form.action))
         return self.http.request(
-            form.method, urljoin(str(page.url), form.action), data={**form.fields, **values}, headers={"Origin": self.base_url}
+            form.method,
+            urljoin(str(page.url), form.action),
+            data={**form.fields, **values},
+            headers={"Origin": self.base_url},
         )
 
     def redeem(self, invitation: str, password: str = PASSWORD) -> httpx.Response:
@@ -80,7 +83,9 @@ class Visitor:
     def hub_api(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A call of JupyterHub's API as a page of the hub would make it."""
         headers = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Referer": f"{self.base_url}/hub/home"}
-        xsrf = next((cookie.value for cookie in self.http.cookies.jar if cookie.name == "_xsrf" and cookie.path == "/hub/"), "")
+        xsrf = next(
+            (cookie.value for cookie in self.http.cookies.jar if cookie.name == "_xsrf" and cookie.path == "/hub/"), ""
+        )
         return self.http.request(method, f"/hub/api{path}", headers={**headers, "X-XSRFToken": xsrf or ""}, **options)
 
     def start_server(self, name: str, timeout_s: float = 60) -> None:
@@ -97,7 +102,9 @@ class Visitor:
 
     def server_token(self, name: str) -> str:
         """An API token for the person's own server, as a script of theirs would use."""
-        answer = self.hub_api("POST", f"/users/{name}/tokens", json={"note": "test", "scopes": [f"access:servers!user={name}"]})
+        answer = self.hub_api(
+            "POST", f"/users/{name}/tokens", json={"note": "test", "scopes": [f"access:servers!user={name}"]}
+        )
         assert answer.status_code == 201, answer.text
         return str(answer.json()["token"])
 
@@ -133,9 +140,34 @@ class Notebook:
         )
         try:
             message_id = uuid.uuid4().hex
-            header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": "test", "version": "5.3", "date": ""}
-            content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
-            socket.send(json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}))
+            header = {
+                "msg_id": message_id,
+                "msg_type": "execute_request",
+                "username": "",
+                "session": "test",
+                "version": "5.3",
+                "date": "",
+            }
+            content = {
+                "code": code,
+                "silent": False,
+                "store_history": False,
+                "user_expressions": {},
+                "allow_stdin": False,
+                "stop_on_error": True,
+            }
+            socket.send(
+                json.dumps(
+                    {
+                        "header": header,
+                        "parent_header": {},
+                        "metadata": {},
+                        "content": content,
+                        "channel": "shell",
+                        "buffers": [],
+                    }
+                )
+            )
             printed: list[str] = []
             while True:
                 message = json.loads(socket.recv())

@@ -1,5 +1,7 @@
 """The one-machine spawner: thin, so that what a server may do stands in the plan and the sandbox, not here."""
 
+import asyncio
+import contextlib
 from typing import Any
 
 from jupyterhub.spawner import Spawner, SpawnException
@@ -8,14 +10,15 @@ from markupsafe import escape
 from hub.errors import HubError
 from hub.roster_client import RosterClient
 from hub.sandbox.errors import SandboxError
-from hub.sandbox.launch import RunningSandbox, start
+from hub.sandbox.launch import start_async
+from hub.sandbox.running import RunningSandbox
 from hub.spawn.server import INSIDE_HUB_PORT, INSIDE_SERVER_PORT, ServerHost
 
 STOP_GRACE_S = 10.0
 """JupyterLab saves and ends its kernels on SIGTERM in well under this."""
 
 
-class PracticumSpawner(Spawner):  # type: ignore[misc]  # JupyterHub ships no types
+class PracticumSpawner(Spawner):
     """Starts each server in its own sandbox; the server outlives JupyterHub and is found again by pid and start time."""
 
     roster: RosterClient
@@ -30,17 +33,19 @@ class PracticumSpawner(Spawner):  # type: ignore[misc]  # JupyterHub ships no ty
         self.ip = "127.0.0.1"
         self.hub_connect_url = f"http://127.0.0.1:{INSIDE_HUB_PORT}"
         # Nothing of the hub's own environment reaches a learner.
-        self.env_keep = []
+        self.env_keep: list[str] = []
 
     async def start(self) -> tuple[str, int]:
         """The host address of the new server; refuses with a sentence, never with a traceback."""
         try:
             plan = await self.roster.plan_server(self.user.name)
             spec = self.server_host.prepare(plan, self.get_env())
-            self._running = await start(spec)
+            self._running = await start_async(spec)
         except (HubError, SandboxError) as exc:
             raise _refusal(exc) from exc
-        return "127.0.0.1", self._running.port
+        host_port = self._running.host_port
+        assert host_port is not None  # the spec asks for a network
+        return "127.0.0.1", host_port
 
     async def poll(self) -> int | None:
         """None while the server runs, else 0."""
@@ -52,7 +57,7 @@ class PracticumSpawner(Spawner):  # type: ignore[misc]  # JupyterHub ships no ty
     async def stop(self, now: bool = False) -> None:
         """End the server: gracefully, or at once when `now`."""
         if self._running is not None:
-            await self._running.stop(grace_s=0 if now else STOP_GRACE_S)
+            await asyncio.to_thread(self._running.stop, 0 if now else STOP_GRACE_S)
         self.clear_state()
 
     def get_state(self) -> dict[str, Any]:
@@ -64,7 +69,9 @@ class PracticumSpawner(Spawner):  # type: ignore[misc]  # JupyterHub ships no ty
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(state)
         if "sandbox" in state:
-            self._running = RunningSandbox.from_dict(state["sandbox"])
+            # A server started by a version that wrote other facts cannot be found again; it ends with its keeper.
+            with contextlib.suppress(SandboxError):
+                self._running = RunningSandbox.from_dict(state["sandbox"])
 
     def clear_state(self) -> None:
         super().clear_state()

@@ -17,7 +17,7 @@ class HomeHandler(BaseHandler):
         self.redirect(self.hub.base_url.removesuffix("/hub/") + HOME_URL)
 
 
-class PracticumHub(JupyterHub):  # type: ignore[misc]  # JupyterHub ships no types
+class PracticumHub(JupyterHub):
     """JupyterHub as it is; only the list of page handlers is dressed."""
 
     name = "jupyterhub"
@@ -26,7 +26,7 @@ class PracticumHub(JupyterHub):  # type: ignore[misc]  # JupyterHub ships no typ
         super().init_handlers()
         # First match wins in Tornado, so ours goes in front.
         own: list[tuple[Any, ...]] = [(rf"{self.hub_prefix}home", HomeHandler)]
-        self.handlers = localised([*own, *self.handlers])
+        self.handlers: list[tuple[Any, ...]] = localised([*own, *self.handlers])
 
 
 main = PracticumHub.launch_instance

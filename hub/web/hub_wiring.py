@@ -158,5 +158,3 @@ def _find_authenticator(name: str) -> type[Authenticator]:
         return cast(type[RosterGate], getattr(import_module(module), attribute))
     except (ImportError, AttributeError, ValueError) as exc:
         raise SettingsError("authenticator.name: there is no authenticator `%(name)s`.", name=name) from exc
-
-

@@ -24,7 +24,8 @@ class LocalisedHandler(BaseHandler):
 
     def translate(self, message_id: str) -> str:
         """The sentence in this request's language."""
-        return self.translator.gettext(message_id)
+        text: str = self.translator.gettext(message_id)
+        return text
 
     @property
     def template_namespace(self) -> dict[str, Any]:

@@ -1,0 +1,128 @@
+"""From a server plan to the sandbox a learner's server runs in: which software, which home, which limits, which doors."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import courses.kit
+import hub
+from hub.errors import HubError
+from hub.roster_client import ServerPlan
+from hub.sandbox.software import python_software
+from hub.sandbox.spec import Limits, Mount, Network, SandboxSpec, User
+from hub.settings import SandboxSettings
+from hub.spawn import entry
+from hub.state import StateDir
+
+INSIDE_HUB_PORT = 8081
+INSIDE_SERVER_PORT = 8888
+"""Each sandbox has a loopback of its own, so every server listens on the same port inside."""
+
+_ENTRY = "/opt/practicum/entry.py"
+_SERVER = (sys.executable, "-m", "jupyterhub.singleuser", "--KernelManager.transport=ipc")
+_RUNTIME = "/tmp/.jupyter"  # noqa: S108 - the sandbox's own /tmp; short, because ipc paths end at about 100 characters
+_JUPYTER_CONFIG = Path(courses.kit.__file__).parent / "jupyter"
+
+
+class HomeUnusableError(HubError):
+    """The learner's home cannot be made or is not theirs."""
+
+    code = "home-unusable"
+    sentence = "Your home directory cannot be opened. Nothing is lost; tell your administrator."
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHost:
+    """This machine as a place for learners' servers."""
+
+    state: StateDir
+    limits: SandboxSettings
+    hub_port: int
+
+    def prepare(self, plan: ServerPlan, environment: Mapping[str, str]) -> SandboxSpec:
+        """Make the home where it is missing, and describe the sandbox; raises `HomeUnusableError`."""
+        home = self._home(plan)
+        user = None if plan.uid is None else User(plan.uid, plan.uid, plan.name)
+        inside_home = f"/home/{plan.name}"
+        software = python_software(
+            user, home=inside_home, read_only=[Path(courses.kit.__file__).parent], hidden=_not_for_learners()
+        )
+        return SandboxSpec(
+            argv=(
+                sys.executable,
+                _ENTRY,
+                plan.language,
+                sys.executable,
+                "-m",
+                "jupyterhub.singleuser",
+                "--KernelManager.transport=ipc",
+            ),
+            environment={**environment, **_environment(plan, inside_home)},
+            working_dir=inside_home,
+            home=Mount(str(home), inside_home, writable=True),
+            mounts=(*software.mounts, Mount(entry.__file__, _ENTRY), *self._lessons(plan)),
+            links=software.links,
+            files=software.files,
+            masks=software.masks,
+            user=user,
+            limits=self._limits(),
+            network=Network(INSIDE_HUB_PORT, ("127.0.0.1", self.hub_port), INSIDE_SERVER_PORT),
+            log_file=str(self.state.servers / f"{plan.name}.log"),
+            outcome_file=str(self.state.servers / f"{plan.name}.outcome.json"),
+        )
+
+    def _limits(self) -> Limits:
+        return Limits(
+            memory_mib=self.limits.memory_mib,
+            processes=self.limits.processes,
+            open_files=self.limits.open_files,
+            file_mib=self.limits.home_mib,
+            tmp_mib=self.limits.tmp_mib,
+        )
+
+    def _home(self, plan: ServerPlan) -> Path:
+        # Names on the roster hold no slash and start with a letter, so this stays one step below `homes`.
+        home = self.state.homes / plan.name
+        try:
+            home.mkdir(mode=0o700, exist_ok=True)
+            if plan.uid is not None and home.lstat().st_uid != plan.uid:
+                os.chown(home, plan.uid, plan.uid, follow_symlinks=False)
+        except OSError as exc:
+            raise HomeUnusableError from exc
+        return home
+
+    def _lessons(self, plan: ServerPlan) -> list[Mount]:
+        mounts = []
+        for lesson in plan.lessons:
+            release = self.state.courses / lesson.course / "release" / plan.language / lesson.assignment
+            if release.is_dir():
+                mounts.append(Mount(str(release), str(entry.LESSONS / lesson.course / lesson.assignment)))
+        return mounts
+
+
+def _environment(plan: ServerPlan, home: str) -> dict[str, str]:
+    return {
+        "HOME": home,
+        "USER": plan.name,
+        "LOGNAME": plan.name,
+        "SHELL": "/bin/bash",
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "TERM": "xterm-256color",
+        "JUPYTER_RUNTIME_DIR": _RUNTIME,
+        "JUPYTER_CONFIG_PATH": str(_JUPYTER_CONFIG),
+        "PRACTICUM_LANGUAGE": plan.language,
+        # Small models train fastest on one thread, and thirty learners share the machine's cores.
+        "OMP_NUM_THREADS": "1",
+        "MPLCONFIGDIR": f"{home}/.config/matplotlib",
+    }
+
+
+def _not_for_learners() -> list[Path]:
+    """Our own packages and the courses' sources, solutions and hidden tests, wherever an installation puts them."""
+    here = Path(hub.__file__).parent
+    courses_root = Path(courses.kit.__file__).parent.parent
+    folders = [path for path in courses_root.iterdir() if path.is_dir() and path.name != "kit"]
+    return [here, here.parent / "grader", *folders]
