@@ -22,7 +22,7 @@ INSIDE_SERVER_PORT = 8888
 
 _ENTRY = "/opt/practicum/entry.py"
 _SERVER = (sys.executable, "-m", "jupyterhub.singleuser", "--KernelManager.transport=ipc")
-_RUNTIME = "/tmp/.jupyter"  # noqa: S108 - the sandbox's own /tmp; short, because ipc paths end at about 100 characters
+_RUNTIME = "/run/user/jupyter"  # short, because the paths of ipc sockets end at about 100 characters
 _JUPYTER_CONFIG = Path(courses.kit.__file__).parent / "jupyter"
 
 
