@@ -23,7 +23,8 @@ API_USER = "jupyterhub"
 
 # Answers of learners' servers come from our own origin. These headers act on the whole origin and not on one page, so
 # no page of ours may be at the mercy of a learner who sends them. We send none of them ourselves; a TLS proxy in front
-# that wants Strict-Transport-Security adds it after us.
+# that wants Strict-Transport-Security adds it after us. Traefik leaves the answer that opens a web socket as it is;
+# Chromium 156 was seen to ignore Clear-Site-Data there and to obey it in any other answer.
 ORIGIN_WIDE_HEADERS = (
     "Service-Worker-Allowed",  # would let a script below /user/NAME/ take over every page of the centre
     "Clear-Site-Data",  # would sign everybody out and empty their storage
