@@ -30,6 +30,11 @@ class StateDir:
         return self.root / "lock"
 
     @property
+    def demo_file(self) -> Path:
+        """Whether this centre was given a demo cohort, decided once."""
+        return self.root / "demo.json"
+
+    @property
     def secrets_file(self) -> Path:
         return self.root / "secrets.json"
 

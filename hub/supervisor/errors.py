@@ -40,8 +40,8 @@ class CannotSandboxError(HubError):
 
     code = "cannot-sandbox"
     sentence = (
-        "This machine cannot contain learners' servers: %(findings)s "
-        "(--insecure-no-sandbox starts all the same; only to try things out alone.)"
+        "This machine cannot contain learners' servers. %(finding)s %(remedy)s "
+        "(--insecure-no-sandbox starts all the same: only to try things out alone.)"
     )
 
 
@@ -51,3 +51,17 @@ class DiskFullError(HubError):
     code = "disk-full"
     status = HTTPStatus.INSUFFICIENT_STORAGE
     sentence = "Only %(free_mib)s MiB are free under %(path)s; the centre needs %(needed_mib)s MiB. Make room first."
+
+
+class PagesSilentError(HubError):
+    """Every process answers by itself, but not through the proxy."""
+
+    code = "pages-silent"
+    sentence = "The centre's processes run, but %(url)s does not show their pages. Look into %(logs)s."
+
+
+class ProcessesLeftError(HubError):
+    """Something did not end even when killed; the kernel holds it, in a file system or a driver."""
+
+    code = "processes-left"
+    sentence = "These could not be ended: %(names)s."

@@ -79,10 +79,11 @@ def require_disk(path: Path) -> None:
 
 
 def require_sandbox() -> None:
-    """Raise `CannotSandboxError` with every reason why this machine cannot contain learner code."""
-    wrong = [finding for finding in probe() if not finding.ok]
-    if wrong:
-        raise CannotSandboxError(findings=" ".join(f"{each.sentence} {each.remedy}" for each in wrong))
+    """Raise `CannotSandboxError` with the reason why this machine cannot contain learner code."""
+    # The first finding says whether it works at all; the others are limits that `doctor` shows.
+    trial = probe()[0]
+    if not trial.ok:
+        raise CannotSandboxError(finding=trial.sentence, remedy=trial.remedy)
 
 
 def base_url(settings: Settings) -> str:

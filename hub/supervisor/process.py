@@ -15,6 +15,15 @@ killed in that moment would leave a process nobody knows, were it not for this m
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """A TCP port a process needs, and what an operator can do when somebody else has it."""
+
+    host: str
+    port: int
+    remedy: str = "End that program first."
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessSpec:
     """One process of the centre."""
 
@@ -28,7 +37,7 @@ class ProcessSpec:
     """Added to the few inherited variables; may hold secrets."""
     health_url: str | None = None
     """Answers 2xx or 3xx while the process is well; None: being alive is enough."""
-    listens: tuple[tuple[str, int], ...] = ()
+    listens: tuple[Listen, ...] = ()
     after: tuple[str, ...] = ()
     """Names of processes that must be well before this one is started."""
     configuration: str = ""

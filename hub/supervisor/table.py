@@ -10,7 +10,7 @@ from hub.addresses import Addresses
 from hub.secrets import Secrets
 from hub.settings import Settings
 from hub.state import StateDir
-from hub.supervisor.process import ProcessSpec
+from hub.supervisor.process import Listen, ProcessSpec
 from hub.supervisor.traefik import traefik_binary
 
 # -I: neither the operator's PYTHONPATH nor the folder they stand in decides what the centre imports.
@@ -24,6 +24,10 @@ def process_table(
     """The processes, the proxy first: they end in reverse order."""
     root = state.root
     told = {"PRACTICUM_STATE_DIR": str(root)}
+
+    def inside(port: int) -> Listen:
+        return Listen("127.0.0.1", port, f"End that program, or delete {state.addresses_file} to have others chosen.")
+
     # Settings and code are read at start: whoever was started with others is not adopted.
     configuration = f"{settings.model_dump_json()} {code_digest()}"
     return [
@@ -33,7 +37,10 @@ def process_table(
             argv=(traefik_binary(), "--configfile", str(traefik_static_file(state))),
             environment={},
             health_url=f"{addresses.proxy_api_url}/ping",
-            listens=((settings.bind, settings.port), ("127.0.0.1", addresses.proxy_api)),
+            listens=(
+                Listen(settings.bind, settings.port, "Choose another with --port, or end that program."),
+                inside(addresses.proxy_api),
+            ),
             configuration=traefik_static,
             stop_grace_s=2.0,
         ),
@@ -43,7 +50,7 @@ def process_table(
             argv=(*_PYTHON, "-m", "hub.web.hub_app", "-f", str(_PACKAGE / "jupyterhub_config.py")),
             environment=told,
             health_url=f"http://127.0.0.1:{addresses.hub}/hub/health",
-            listens=(("127.0.0.1", addresses.hub),),
+            listens=(inside(addresses.hub),),
             configuration=configuration,
         ),
         ProcessSpec(
@@ -52,7 +59,7 @@ def process_table(
             argv=(*_PYTHON, "-m", "hub.wiring", "--state-dir", str(root)),
             environment=told,
             health_url=f"{addresses.practicum_url}/services/practicum/health",
-            listens=(("127.0.0.1", addresses.practicum),),
+            listens=(inside(addresses.practicum),),
             configuration=configuration,
             stop_grace_s=3.0,
         ),

@@ -66,7 +66,7 @@ class Watch:
             self._collect()
             failures += 1
             if not self._was_ready and failures >= TRIES_AT_FIRST:
-                words = " / ".join(logs.last_lines(self.log_file, 2)) or "it said nothing"
+                words = " ".join(logs.last_lines(self.log_file, 1)) or "it said nothing"
                 raise StartFailedError(title=self.spec.title, words=words, log=self.log_file)
             delay_s = backoff.delay_s(healthy_s)
             if self._was_ready:
@@ -95,8 +95,8 @@ class Watch:
             await asyncio.to_thread(stray.end, self.spec.stop_grace_s)
 
     def _start(self) -> ProcessIdentity:
-        for host, port in self.spec.listens:
-            ports.require_free(host, port, remedy="Choose another with --port, or end that program.")
+        for each in self.spec.listens:
+            ports.require_free(each.host, each.port, each.remedy)
         environment = {**inherited_environment(), **self.spec.environment, MARK: self.records.mark(self.spec)}
         log = logs.open_log(self.log_file)
         try:

@@ -11,7 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from hub.supervisor.process import ProcessSpec
+from hub.supervisor.process import Listen, ProcessSpec
 from hub.supervisor.supervisor import Supervisor
 
 
@@ -41,7 +41,7 @@ def spec(port: int, *options: str, name: str = "", after: tuple[str, ...] = (), 
         "argv": (sys.executable, __file__, str(port), *options),
         "environment": {"SECRET": "not-in-argv"},
         "health_url": f"http://127.0.0.1:{port}/",
-        "listens": (("127.0.0.1", port),),
+        "listens": (Listen("127.0.0.1", port, "Choose another."),),
         "after": after,
         "stop_grace_s": 1.0,
         "ready_within_s": 20.0,

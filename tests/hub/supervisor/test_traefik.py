@@ -24,7 +24,7 @@ from hub.secrets import Secrets, load_or_create_secrets
 from hub.settings import Settings
 from hub.supervisor import traefik
 from hub.supervisor.health import answers
-from hub.supervisor.process import ProcessSpec
+from hub.supervisor.process import Listen, ProcessSpec
 from tests.hub.supervisor import toy_backend
 from tests.hub.supervisor.conftest import Workshop, free_ports, until
 
@@ -59,7 +59,7 @@ class Front:
             argv=(traefik.traefik_binary(), "--configfile", str(self.static_file)),
             environment={},
             health_url=f"{self.api}/ping",
-            listens=(("127.0.0.1", self.settings.port), ("127.0.0.1", self.addresses.proxy_api)),
+            listens=(Listen("127.0.0.1", self.settings.port), Listen("127.0.0.1", self.addresses.proxy_api)),
             configuration=static,
             stop_grace_s=2.0,
         )
