@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from grader.exchange.errors import StorageFullError
 
@@ -68,8 +68,9 @@ class ObjectStore:
     def adopt(self, part: Path, sha256: str) -> None:
         """Make the bytes of `part` the object; durable on return, whether or not the object was there before.
 
-        Steps: 1. fsync the file; 2. rename it into place, atomically replacing equal bytes; 3. fsync the directory.
-        Raises `StorageFullError`.
+        Steps: 1. fsync the file; 2. link it into place, unless equal bytes are there; 3. fsync the directory. `part`
+        stays until its owner has recorded what it needs, so that a crash before then can be taken up again. Raises
+        `StorageFullError`.
         """
         target = self.path(sha256)
         with full_disk_as_sentence():
@@ -77,7 +78,8 @@ class ObjectStore:
                 target.parent.mkdir(mode=0o700, exist_ok=True)
                 sync_directory(self._objects)
             sync_file(part)
-            part.replace(target)
+            with contextlib.suppress(FileExistsError):
+                target.hardlink_to(part)
             sync_directory(target.parent)
 
     def put(self, data: bytes) -> str:
@@ -98,12 +100,23 @@ class ObjectStore:
         for folder in self._objects.iterdir():
             yield from (path.name for path in folder.iterdir())
 
-    def set_aside(self, sha256: str) -> Path:
-        """Move an object out of the way, kept for a person to look at."""
-        aside = self.quarantine / sha256
-        self.path(sha256).replace(aside)
+    def age_s(self, sha256: str, now: float) -> float:
+        """Seconds since its bytes were written; `now` is a POSIX time."""
+        return now - self.path(sha256).stat().st_mtime
+
+    def set_aside(self, sha256: str) -> None:
+        """Move an object out of the way, kept for a person to look at. Call it while sweeping."""
+        self.path(sha256).replace(self.quarantine / sha256)
         sync_directory(self.quarantine)
-        return aside
+
+    def bring_back(self, sha256: str) -> bool:
+        """Whether the object lay in quarantine and is in its place again."""
+        try:
+            (self.quarantine / sha256).replace(self.path(sha256))
+        except FileNotFoundError:
+            return False
+        sync_directory(self.path(sha256).parent)
+        return True
 
     @contextlib.contextmanager
     def _locked(self, how: int) -> Iterator[None]:
@@ -112,12 +125,12 @@ class ObjectStore:
             yield
 
 
-def sha256_of(path: Path) -> str:
-    """The digest of a file's bytes."""
+def sha256_of(file: IO[bytes]) -> str:
+    """The digest of a file's bytes, from its beginning."""
+    file.seek(0)
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
+    while piece := file.read(_PIECE):
+        digest.update(piece)
     return digest.hexdigest()
 
 

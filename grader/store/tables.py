@@ -35,6 +35,7 @@ submission = Table(
     Column("assignment", String(_NAME), nullable=False),
     Column("learner", String(_NAME), nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("announced", Integer, nullable=False),
     Column("sha256", String(64), nullable=False, index=True),
     Column("size", Integer, nullable=False),
     Column("language", String(16), nullable=False),
@@ -51,7 +52,8 @@ submission = Table(
 upload = Table(
     "upload",
     metadata,
-    Column("id", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
     Column("course", String(_NAME), nullable=False),
     Column("assignment", String(_NAME), nullable=False),
     Column("learner", String(_NAME), nullable=False),
@@ -61,6 +63,7 @@ upload = Table(
     Column("status", String(16), nullable=False),
     Column("due_at", UtcDateTime),
     Column("grace_s", Float, nullable=False),
+    Column("closes_at", UtcDateTime),
     Column("submission_id", ForeignKey("submission.id", ondelete="SET NULL"), index=True),
     CheckConstraint("status IN ('open', 'accepted', 'refused', 'expired')", name="upload_status"),
     # One open upload per content: a panel that lost its upload finds it again, and two tabs fill the same one.

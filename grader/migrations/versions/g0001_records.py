@@ -19,6 +19,7 @@ def _create_submission() -> None:
         sa.Column("assignment", sa.String(_NAME), nullable=False),
         sa.Column("learner", sa.String(_NAME), nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("announced", sa.Integer, nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("size", sa.Integer, nullable=False),
         sa.Column("language", sa.String(16), nullable=False),
@@ -37,7 +38,8 @@ def _create_submission() -> None:
 def _create_upload() -> None:
     op.create_table(
         "upload",
-        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("id", sa.String(32), nullable=False, unique=True),
         sa.Column("course", sa.String(_NAME), nullable=False),
         sa.Column("assignment", sa.String(_NAME), nullable=False),
         sa.Column("learner", sa.String(_NAME), nullable=False),
@@ -47,6 +49,7 @@ def _create_upload() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("due_at", _MOMENT),
         sa.Column("grace_s", sa.Float, nullable=False),
+        sa.Column("closes_at", _MOMENT),
         sa.Column("submission_id", sa.Integer, sa.ForeignKey("submission.id", ondelete="SET NULL")),
         sa.CheckConstraint("status IN ('open', 'accepted', 'refused', 'expired')", name="upload_status"),
     )
