@@ -87,7 +87,7 @@ def test_uids_asked_for_at_the_same_instant_are_distinct_and_stable(filled: Coho
         uids = list(threads.map(lambda name: filled.roster.plan_server(name).uid, names))
     by_name = {name: {uid for other, uid in zip(names, uids, strict=True) if other == name} for name in names}
     assert all(len(found) == 1 for found in by_name.values())
-    assert sorted(found.pop() for found in by_name.values()) == [200_000, 200_001, 200_002]
+    assert set.union(*by_name.values()) == {200_000, 200_001, 200_002}
 
 
 def test_the_plan_lists_the_released_lessons_and_follows_the_chosen_language(

@@ -1,0 +1,110 @@
+"""The web application of the `practicum` service: pages for people, the roster API for JupyterHub."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+import hub
+from hub.errors import HubError
+from hub.web import (
+    account_pages,
+    home_page,
+    invitation_pages,
+    language_page,
+    people_pages,
+    roster_api,
+    server_pages,
+    sign_in,
+    static_files,
+)
+from hub.web.centre import Centre, centre_of
+from hub.web.errors import MethodNotAllowedError, PageNotFoundError, RequestInvalidError, RequestTooLargeError
+from hub.web.headers import GuardHeaders
+from hub.web.page_session import PREFIX
+from hub.web.visitors import SignInNeeded
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 64 * 1024
+"""Every form here is a few lines; more is answered with a sentence."""
+MAX_READ_BYTES = 1024 * 1024
+"""Where reading ends for requests that did not say how long they are; FastAPI answers those itself."""
+
+
+def create_app(centre: Centre) -> FastAPI:
+    """The application. It closes the centre's connections when it ends, not its database."""
+    app = FastAPI(
+        title="Practicum roster",
+        version=hub.__version__,
+        openapi_url=f"{roster_api.API_PREFIX}/openapi.json",
+        docs_url=None,  # FastAPI's page loads its scripts from another site
+        redoc_url=None,
+        lifespan=_lifespan,
+        max_body_size=MAX_READ_BYTES,
+        dependencies=[Depends(_check_size)],
+    )
+    app.state.centre = centre
+    app.add_middleware(GuardHeaders)
+    pages = (sign_in, language_page, home_page, server_pages, people_pages, account_pages, invitation_pages)
+    for module in pages:
+        app.include_router(module.router, prefix=PREFIX.rstrip("/"))
+    app.include_router(static_files.router, prefix=PREFIX.rstrip("/"))
+    app.include_router(roster_api.router)
+    app.add_exception_handler(SignInNeeded, _to_sign_in)
+    for kind in (HubError, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _to_sentence)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    centre: Centre = app.state.centre
+    async with centre.jupyterhub:
+        yield
+        await centre.starts.close()
+
+
+async def _check_size(request: Request) -> None:
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+        raise RequestTooLargeError
+
+
+async def _to_sign_in(request: Request, needed: Exception) -> Response:
+    assert isinstance(needed, SignInNeeded)
+    centre = centre_of(request)
+    return sign_in.sign_in_redirect(centre.jupyterhub, centre.cookie.is_https, needed.return_path)
+
+
+async def _to_sentence(request: Request, failure: Exception) -> Response:
+    """Any failure as one sentence: JSON for the API, a page with a way on for people."""
+    error = _as_hub_error(failure)
+    headers = {"Retry-After": str(error.fields["wait_s"])} if "wait_s" in error.fields else {}
+    if request.url.path.startswith((f"{roster_api.API_PREFIX}/", f"{PREFIX}server/events")):
+        fields = {name: value if isinstance(value, int) else str(value) for name, value in error.fields.items()}
+        body = {"code": error.code, "sentence": error.message_id, "fields": fields}
+        return JSONResponse(body, status_code=error.status, headers=headers)
+    centre = centre_of(request)
+    response = centre.renderer.error_page(request, error, getattr(request.state, "signed_in", None))
+    response.headers.update(headers)
+    if error.status == HTTPStatus.GONE or request.url.path.startswith(f"{PREFIX}invitations/"):
+        response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _as_hub_error(failure: Exception) -> HubError:
+    if isinstance(failure, HubError):
+        return failure
+    if isinstance(failure, HTTPException):
+        known = {404: PageNotFoundError, 405: MethodNotAllowedError, 413: RequestTooLargeError}
+        return known.get(failure.status_code, RequestInvalidError)()
+    if isinstance(failure, RequestValidationError):
+        return RequestInvalidError()
+    # Starlette raises it again afterwards, so the server logs it with its traceback.
+    return HubError()

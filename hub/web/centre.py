@@ -1,0 +1,72 @@
+"""The parts of the running service that its request handlers share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar, cast
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+
+from hub.cohorts.errors import SignInBusyError
+from hub.cohorts.service import CohortService
+from hub.settings import Settings
+from hub.web.jupyterhub_api import JupyterHubApi
+from hub.web.page_session import SessionCookie
+from hub.web.rendering import Renderer
+from hub.web.server_starts import ServerStarts
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_WAITING_CHECKS = 500
+"""More than a class in its first minute; beyond it the queue would only grow."""
+
+
+class PasswordThreads:
+    """Threads for password checks alone, so that a rush of them leaves the other pages theirs.
+
+    A check takes a core for about 20 ms and 19 MiB. Raises `SignInBusyError` when too many wait already.
+    """
+
+    def __init__(self, threads: int = 2) -> None:
+        self._limiter = CapacityLimiter(threads)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The function's result, from one of these threads."""
+        if self._limiter.statistics().tasks_waiting >= MAX_WAITING_CHECKS:
+            raise SignInBusyError
+        return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._limiter)
+
+
+@dataclass(frozen=True)
+class Centre:
+    """Made once, in wiring."""
+
+    settings: Settings
+    cohorts: CohortService
+    jupyterhub: JupyterHubApi
+    renderer: Renderer
+    hub_token: str = field(repr=False)
+    """What JupyterHub shows when it asks about people."""
+    starts: ServerStarts = field(init=False)
+    passwords: PasswordThreads = field(init=False)
+    cookie: SessionCookie = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "starts", ServerStarts(self.jupyterhub))
+        object.__setattr__(self, "passwords", PasswordThreads())
+        object.__setattr__(self, "cookie", SessionCookie(self.settings.public_url.startswith("https://")))
+
+    @property
+    def has_passwords(self) -> bool:
+        """Whether people sign in with a password of ours, or another authenticator vouches for them."""
+        return self.settings.authenticator.name == "roster"
+
+    def public_origin(self, request: Request) -> str:
+        """The origin people type, for links that leave the browser."""
+        return self.settings.public_url or f"{request.url.scheme}://{request.url.netloc}"
+
+
+def centre_of(request: Request) -> Centre:
+    """The centre this request belongs to."""
+    return cast(Centre, request.app.state.centre)

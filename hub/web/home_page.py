@@ -1,0 +1,33 @@
+"""The first page: own courses with their lessons, and the own server."""
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from hub.web.jupyterhub_api import ServerStatus
+from hub.web.server_pages import lesson_url
+from hub.web.visitors import CentreOf, PageVisitor
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def show_home(request: Request, centre: CentreOf, visitor: PageVisitor) -> Response:
+    """Courses, lessons, and what the server is doing."""
+    server = await centre.jupyterhub.server(visitor.person.name)
+    courses = await to_thread.run_sync(centre.cohorts.roster.courses_of, visitor.person)
+    lesson_urls = {}
+    if server.status is ServerStatus.RUNNING:
+        lesson_urls = {
+            (lesson.course, lesson.assignment): lesson_url(server.url, lesson)
+            for course in courses
+            for lesson in course.lessons
+        }
+    return centre.renderer.page(
+        request,
+        "home",
+        signed_in=visitor,
+        server=server,
+        courses=courses,
+        lesson_urls=lesson_urls,
+    )

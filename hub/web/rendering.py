@@ -1,0 +1,86 @@
+"""Pages from templates, in the language of the request."""
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from hub.errors import HubError
+from hub.web.assets import asset_url
+from hub.web.i18n import LANGUAGE_COOKIE, Translator, Translators, choose_language
+from hub.web.page_session import PREFIX, SignedIn
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Renderer:
+    """Renders `templates/practicum/NAME.html`; everything filled in is escaped."""
+
+    def __init__(self, translators: Translators, default_language: str, *, shows_insecure_banner: bool) -> None:
+        self._translators = translators
+        self._default_language = default_language
+        self._shows_insecure_banner = shows_insecure_banner
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals["asset_url"] = asset_url
+
+    def translator(self, request: Request, signed_in: SignedIn | None = None) -> Translator:
+        """The translator of this request's language."""
+        return self._translators[
+            choose_language(
+                person=signed_in.person.language if signed_in else None,
+                cookie=request.cookies.get(LANGUAGE_COOKIE),
+                accept_language=request.headers.get("accept-language"),
+                default=self._default_language,
+            )
+        ]
+
+    def page(
+        self,
+        request: Request,
+        name: str,
+        *,
+        signed_in: SignedIn | None = None,
+        refusal: HubError | None = None,
+        return_path: str | None = None,
+        **values: Any,
+    ) -> HTMLResponse:
+        """The page as a response.
+
+        `refusal` is why a form was not taken; it stands above the form. `return_path` is where a change of language
+        leads, if not to this address.
+        """
+        translator = self.translator(request, signed_in)
+
+        def translate(message_id: str, **fields: object) -> Markup:
+            text = escape(translator.gettext(message_id))
+            return text % fields if fields else text
+
+        def translate_count(singular: str, plural: str, count: int, **fields: object) -> Markup:
+            return escape(translator.ngettext(singular, plural, count)) % {"count": count, **fields}
+
+        html = self._environment.get_template(f"practicum/{name}.html").render(
+            _=translate,
+            ngettext=translate_count,
+            language=translator.language,
+            signed_in=signed_in,
+            current_path=return_path or request.url.path,
+            shows_insecure_banner=self._shows_insecure_banner,
+            refusal=translator.sentence(refusal) if refusal else "",
+            **values,
+        )
+        return HTMLResponse(html, status_code=refusal.status if refusal else HTTPStatus.OK)
+
+    def error_page(self, request: Request, error: HubError, signed_in: SignedIn | None = None) -> HTMLResponse:
+        """The error's sentence as a page, with a way on."""
+        return self.page(request, "error", signed_in=signed_in, refusal=error, return_path=PREFIX, code=error.code)

@@ -1,0 +1,108 @@
+"""Signing in to our pages through JupyterHub (OAuth 2 with PKCE), and out again.
+
+1. A page finds nobody signed in: it sets a one-time secret as a cookie and sends the browser to JupyterHub, with a
+   `state` and a code challenge derived from that secret and from the page to come back to.
+2. JupyterHub sends the browser back with a code. Only the browser that holds the secret can prove the state, and only
+   with the verifier derived from it is the code worth anything, so a code slipped into another browser is useless.
+3. The code buys a token that can do nothing but say whose it is; a page session keeps it.
+"""
+
+import base64
+import hashlib
+import secrets
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from hub.cohorts.errors import NotActiveError
+from hub.web.errors import HubRefusedError, SignInBrokenError
+from hub.web.fetch_guard import check_navigation
+from hub.web.i18n import LANGUAGE_COOKIE
+from hub.web.jupyterhub_api import JupyterHubApi
+from hub.web.language_page import set_language_cookie
+from hub.web.page_session import PREFIX, derived_token, is_token, local_path, read_cookies
+from hub.web.visitors import CentreOf, FormVisitor
+
+router = APIRouter(include_in_schema=False)
+
+CALLBACK_PATH = f"{PREFIX}oauth_callback"
+_COOKIE_PREFIX = "practicum-sign-in-"
+_COOKIE_LIFETIME_S = 600
+
+
+def sign_in_redirect(jupyterhub: JupyterHubApi, is_https: bool, return_path: str) -> Response:
+    """The way to JupyterHub and back to `return_path`."""
+    secret = secrets.token_urlsafe(32)
+    path = _encoded(return_path.encode("utf-8", "replace"))
+    state = derived_token(secret, f"state {path}")
+    challenge = hashlib.sha256(_verifier(secret).encode("ascii")).digest()
+    response = RedirectResponse(jupyterhub.authorize_url(state, _encoded(challenge)), 303)
+    # One cookie for each attempt: two tabs that sign in at the same time must not break one another.
+    response.set_cookie(
+        _cookie_name(state),
+        f"{secret}.{path}",
+        max_age=_COOKIE_LIFETIME_S,
+        path=CALLBACK_PATH,
+        secure=is_https,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+@router.get("/oauth_callback")
+async def finish_sign_in(request: Request, centre: CentreOf, code: str = "", state: str = "") -> Response:
+    """Open a page session for whoever JupyterHub says this is."""
+    check_navigation(request.headers)
+    secret, return_path = _proven_attempt(request, state)
+    token = await centre.jupyterhub.redeem_code(code, _verifier(secret))
+    name = await centre.jupyterhub.whose(token)
+    if name is None:
+        raise HubRefusedError
+    person = await to_thread.run_sync(centre.cohorts.roster.person, name)
+    if not person.active:
+        raise NotActiveError
+    session_id = await to_thread.run_sync(centre.cohorts.sessions.open, person, token)
+    response = RedirectResponse(return_path, 303)
+    centre.cookie.set(response, session_id)
+    response.delete_cookie(_cookie_name(state), path=CALLBACK_PATH)
+    if person.language:
+        set_language_cookie(response, person.language)
+    elif chosen := request.cookies.get(LANGUAGE_COOKIE):
+        await to_thread.run_sync(centre.cohorts.roster.set_language, person, chosen)
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(centre: CentreOf, visitor: FormVisitor) -> Response:
+    """End this session here; JupyterHub's page, where this leads, ends it there and at the person's server."""
+    await to_thread.run_sync(centre.cohorts.sessions.close, visitor.session_id)
+    response = RedirectResponse("/hub/logout", 303)
+    centre.cookie.clear(response)
+    return response
+
+
+def _proven_attempt(request: Request, state: str) -> tuple[str, str]:
+    """The secret and the page to come back to, of the attempt this state was made for in this very browser."""
+    for value in read_cookies(request, _cookie_name(state)):
+        secret, _, path = value.partition(".")
+        if is_token(state, derived_token(secret, f"state {path}")):
+            try:
+                return secret, local_path(base64.urlsafe_b64decode(path + "==").decode("utf-8"))
+            except ValueError:
+                break
+    raise SignInBrokenError
+
+
+def _encoded(octets: bytes) -> str:
+    """URL-safe base64 without padding: what PKCE wants, and a cookie needs no quotes for."""
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
+
+
+def _verifier(secret: str) -> str:
+    return derived_token(secret, "code verifier")
+
+
+def _cookie_name(state: str) -> str:
+    return _COOKIE_PREFIX + "".join(character for character in state[:12] if character in "0123456789abcdef")

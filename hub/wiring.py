@@ -1,0 +1,90 @@
+"""`python -m hub.wiring --state-dir STATE`: the `practicum` service, put together and run.
+
+`open_service` gives the roster alone, for the terminal (`practicum invite`, the demo of `practicum up`).
+"""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hub.addresses import load_or_choose_addresses
+from hub.cohorts.service import CohortService, open_cohorts
+from hub.errors import HubError
+from hub.secrets import load_or_create_secrets
+from hub.settings import effective_settings
+from hub.state import StateDir
+
+GRACE_S = 3
+"""How long open requests may go on once the service is told to end; event streams would go on for minutes."""
+
+
+def open_service(state: StateDir) -> CohortService:
+    """The roster on the centre's database, brought to this version first. Close it at the end.
+
+    Raises `SettingsError`, `StateError` and `DatabaseUnavailableError`, each one sentence. The service may be running
+    meanwhile: both see each other's changes at once.
+    """
+    return open_cohorts(state, effective_settings(state))
+
+
+def serve(state: StateDir) -> None:
+    """Run the service until SIGTERM or SIGINT."""
+    # Imported here: the terminal wants the roster without a web server (0.5 s, 40 MiB).
+    import uvicorn  # noqa: PLC0415
+
+    from hub.web.app import create_app  # noqa: PLC0415
+    from hub.web.centre import Centre  # noqa: PLC0415
+    from hub.web.i18n import load_translators  # noqa: PLC0415
+    from hub.web.jupyterhub_api import JupyterHubApi  # noqa: PLC0415
+    from hub.web.rendering import Renderer  # noqa: PLC0415
+
+    settings = effective_settings(state)
+    secrets = load_or_create_secrets(state.secrets_file)
+    addresses = load_or_choose_addresses(state.addresses_file)
+    cohorts = open_cohorts(state, settings)
+    # uvicorn ends gracefully and then raises the signal again, for the handler that was there before it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    try:
+        centre = Centre(
+            settings,
+            cohorts,
+            JupyterHubApi(addresses.hub_api_url, secrets.practicum_token, settings.public_url),
+            Renderer(load_translators(), settings.language, shows_insecure_banner=not settings.sandbox.enforced),
+            secrets.hub_token,
+        )
+        uvicorn.run(
+            create_app(centre),
+            host="127.0.0.1",
+            port=addresses.practicum,
+            # Addresses of invitations hold secrets, so requests are not logged here; the proxy in front can.
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    finally:
+        cohorts.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0 after a signal, 1 with one sentence on standard error when the service cannot run."""
+    parser = argparse.ArgumentParser(prog="python -m hub.wiring", description="Runs the practicum service.")
+    parser.add_argument("--state-dir", type=Path, required=True, help="state directory of the centre")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold the addresses it asks
+    state = StateDir(parser.parse_args(arguments).state_dir)
+    try:
+        state.prepare()
+        serve(state)
+    except HubError as exc:
+        print(exc, file=sys.stderr)  # noqa: T201 - the one line of a service that cannot start
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

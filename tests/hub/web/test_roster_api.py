@@ -1,0 +1,140 @@
+import json
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hub.cohorts.service import CohortService
+from tests.hub.web.browser import HOME, NAVIGATION
+from tests.hub.web.conftest import HUB_TOKEN
+
+API = "/services/practicum/api/v1"
+PASSWORD = "correct horse staple"
+
+
+@pytest.fixture
+async def hub(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """JupyterHub's side of the conversation; it sends no browser headers."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    headers = {"authorization": f"Bearer {HUB_TOKEN}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:1", headers=headers) as client:
+        yield client
+
+
+async def test_a_person_with_roles_and_groups(hub: httpx.AsyncClient) -> None:
+    answer = await hub.get(f"{API}/people/lin.na")
+    assert answer.json() == {
+        "name": "lin.na",
+        "display_name": "林娜",
+        "language": "en",
+        "active": True,
+        "roles": ["learner"],
+        "groups": ["nbgrader-data-processing"],
+        "credentials_version": 1,
+    }
+    assert (await hub.get(f"{API}/people/olga")).json()["roles"] == ["operator"]
+
+
+async def test_signing_in_and_every_refusal(hub: httpx.AsyncClient, cohorts: CohortService) -> None:
+    cohorts.invitations.redeem(cohorts.invitations.issue("lin.na").token, PASSWORD)
+    body = {"name": "lin.na", "password": PASSWORD, "language": "zh-CN"}
+    answer = await hub.post(f"{API}/sign-ins", json=body)
+    assert (answer.status_code, answer.json()["language"]) == (200, "zh-CN")
+    answer = await hub.post(f"{API}/sign-ins", json={**body, "password": "wrong"})
+    assert (answer.status_code, answer.json()["code"], answer.json()["fields"]) == (401, "wrong-password", {})
+    for _ in range(4):
+        await hub.post(f"{API}/sign-ins", json={**body, "password": "wrong"})
+    answer = await hub.post(f"{API}/sign-ins", json=body)
+    assert (answer.status_code, answer.json()["fields"], answer.headers["retry-after"]) == (429, {"wait_s": 5}, "5")
+    assert answer.json()["sentence"] % answer.json()["fields"] == (
+        "Too many failed attempts for this account. Wait 5 seconds, then try again."
+    )
+    cohorts.invitations.redeem(cohorts.invitations.issue("lin.na").token, PASSWORD)
+    cohorts.roster.set_active("lin.na", False)
+    answer = await hub.post(f"{API}/sign-ins", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (403, "not-active")
+
+
+async def test_a_server_plan(hub: httpx.AsyncClient, cohorts: CohortService) -> None:
+    answer = await hub.post(f"{API}/people/lin.na/server-plans", json={})
+    assert answer.json() == {
+        "name": "lin.na",
+        "uid": 200_000,
+        "language": "en",
+        "lessons": [{"course": "data-processing", "assignment": "quality-audit"}],
+    }
+    cohorts.roster.set_active("lin.na", False)
+    answer = await hub.post(f"{API}/people/lin.na/server-plans", json={})
+    assert (answer.status_code, answer.json()["code"]) == (403, "not-active")
+    assert (await hub.post(f"{API}/people/nobody/server-plans", json={})).status_code == 404
+
+
+@pytest.mark.parametrize("token", ["", "Bearer", "Bearer x", f"Basic {HUB_TOKEN}", "Bearer 😀".encode()])
+async def test_nobody_without_the_hubs_token_learns_anything(hub: httpx.AsyncClient, token: str | bytes) -> None:
+    for method, path in (
+        ("GET", "/people/lin.na"),
+        ("GET", "/people/nobody"),
+        ("POST", "/people/lin.na/server-plans"),
+        ("POST", "/sign-ins"),
+    ):
+        answer = await hub.request(
+            method,
+            API + path,
+            json={"name": "lin.na", "password": "x"},
+            headers={b"authorization": token if isinstance(token, bytes) else token.encode()},
+        )
+        assert (answer.status_code, answer.json()["code"]) == (401, "token-invalid")
+
+
+async def test_the_api_is_described_and_describes_nothing_else(hub: httpx.AsyncClient) -> None:
+    description = (await hub.get(f"{API}/openapi.json")).json()
+    assert set(description["paths"]) == {
+        f"{API}/sign-ins",
+        f"{API}/people/{{name}}",
+        f"{API}/people/{{name}}/server-plans",
+    }
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=50),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=6,
+)
+sign_in_bodies = json_values | st.fixed_dictionaries(
+    {"name": json_values | st.text(max_size=400), "password": json_values | st.text(max_size=400)},
+    optional={"language": json_values},
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=sign_in_bodies, raw=st.binary(max_size=60), name=st.text(max_size=60))
+async def test_no_input_whatever_is_a_failure_of_ours(
+    hub: httpx.AsyncClient, body: object, raw: bytes, name: str
+) -> None:
+    content = json.dumps(body).encode()  # keeps lone surrogates and NaN, as a careless client would
+    answers = [
+        await hub.post(f"{API}/sign-ins", content=content, headers={"content-type": "application/json"}),
+        await hub.post(f"{API}/sign-ins", content=raw, headers={"content-type": "application/json"}),
+        await hub.get(f"{API}/people/{quote(name, safe='', errors='replace')}"),
+        await hub.post(f"{API}/people/{quote(name, safe='', errors='replace')}/server-plans", content=raw),
+    ]
+    for answer in answers:
+        assert answer.status_code < 500
+        if answer.status_code >= 400 and answer.headers["content-type"] == "application/json":
+            assert set(answer.json()) == {"code", "sentence", "fields"}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.dictionaries(st.sampled_from(["name", "display_name", "role", "cohort", "form_token", "password", "password_again", "language", "next", "lesson", "active"]), st.text(max_size=120), max_size=8), path=st.sampled_from(["people", "people/x/link", "account/password", "invitations/x", "language", "server/start", "sign-out", "nothing"]), raw=st.binary(max_size=80), kind=st.sampled_from(["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data", "text/plain", ""]))  # fmt: skip
+async def test_no_form_whatever_is_a_failure_of_ours(
+    hub: httpx.AsyncClient, data: dict[str, str], path: str, raw: bytes, kind: str
+) -> None:
+    for answer in (
+        await hub.post(HOME + path, data=data, headers=NAVIGATION),
+        await hub.post(HOME + path, content=raw, headers={**NAVIGATION, "content-type": kind}),
+    ):
+        assert answer.status_code < 500, answer.text
