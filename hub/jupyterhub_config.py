@@ -44,6 +44,8 @@ c.Authenticator.allow_all = True  # the roster decides (RosterGate)
 c.Authenticator.manage_groups = True
 c.Authenticator.auth_refresh_age = 1  # s; JupyterHub's smallest step that still asks the roster at every page
 c.Authenticator.refresh_pre_spawn = True
+c.Authenticator.enable_auth_state = True
+c.CryptKeeper.keys = [bytes.fromhex(hub.secrets.crypt_key)]
 c.Authenticator.update(hub.settings.authenticator.config)
 
 PracticumSpawner.roster = hub.roster

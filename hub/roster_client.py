@@ -43,13 +43,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody on the roster. `roles` are the centre's, `groups` are JupyterHub group names."""
+    """Somebody on the roster. `roles` are the centre's, `groups` are JupyterHub group names.
+
+    `credentials_version` has grown when every sign-in made so far must end: a password was set, or access was ended.
+    """
 
     name: str
     language: str
     active: bool
     roles: tuple[str, ...]
     groups: tuple[str, ...]
+    credentials_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +125,11 @@ class RosterClient:
 
 
 def _person(answer: Mapping[str, Any]) -> Person:
-    return Person(answer["name"], answer["language"], answer["active"], tuple(answer["roles"]), tuple(answer["groups"]))
+    return Person(
+        name=answer["name"],
+        language=answer["language"],
+        active=answer["active"],
+        roles=tuple(answer["roles"]),
+        groups=tuple(answer["groups"]),
+        credentials_version=answer["credentials_version"],
+    )

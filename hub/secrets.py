@@ -15,6 +15,8 @@ class Secrets:
 
     cookie_secret: str
     """Signs JupyterHub's cookies."""
+    crypt_key: str
+    """Encrypts what JupyterHub keeps about a sign-in."""
     practicum_token: str
     """The `practicum` service's JupyterHub API token."""
     culler_token: str

@@ -1,31 +1,60 @@
-"""`python -m hub.web.hub_app`: JupyterHub, with our languages on its pages and its home page replaced by ours."""
+"""`python -m hub.web.hub_app`: JupyterHub, with our languages on its pages and our pages in the place of some of its."""
 
 from typing import Any
 
 from jupyterhub.app import JupyterHub
 from jupyterhub.handlers import BaseHandler
+from jupyterhub.handlers.pages import SpawnPendingHandler
+from tornado import web
 
+from hub.web.assets import load_assets
 from hub.web.localise import localised
-
-HOME_URL = "/services/practicum/"
+from hub.web.page_session import PREFIX
 
 
 class HomeHandler(BaseHandler):
-    """Old bookmarks and JupyterHub's own links to its home page lead to ours."""
+    """JupyterHub's home and spawn pages, old bookmarks included, lead to our home page."""
 
-    def get(self) -> None:
-        self.redirect(self.hub.base_url.removesuffix("/hub/") + HOME_URL)
+    def get(self, *_who: str) -> None:
+        self.redirect(PREFIX)
+
+
+class WaitingHandler(SpawnPendingHandler):
+    """Who waits for their own server waits on our page."""
+
+    async def get(self, user_name: str, server_name: str = "") -> None:
+        if self.current_user is not None and self.current_user.name == user_name and not server_name:
+            self.redirect(f"{PREFIX}server")
+            return
+        await super().get(user_name, server_name)
+
+
+class AssetHandler(web.RequestHandler):
+    """Style sheet, script and mark from this process too, so that signing in looks right while the service restarts."""
+
+    def get(self, digest: str, name: str) -> None:
+        asset = load_assets().get(name)
+        if asset is None or asset.digest != digest:
+            raise web.HTTPError(404)
+        self.set_header("Content-Type", asset.media_type)
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.finish(asset.content)
 
 
 class PracticumHub(JupyterHub):
-    """JupyterHub as it is; only the list of page handlers is dressed."""
+    """JupyterHub as it is; only the list of its handlers is dressed."""
 
     name = "jupyterhub"
 
     def init_handlers(self) -> None:
         super().init_handlers()
-        # First match wins in Tornado, so ours goes in front.
-        own: list[tuple[Any, ...]] = [(rf"{self.hub_prefix}home", HomeHandler)]
+        # First match wins in Tornado, so ours go in front.
+        own: list[tuple[Any, ...]] = [
+            (rf"{self.hub_prefix}(?:home|spawn|spawn/([^/]+))", HomeHandler),
+            (rf"{self.hub_prefix}spawn-pending/([^/]+)", WaitingHandler),
+            (rf"{self.hub_prefix}assets/([0-9a-f]+)/([a-z.-]+)", AssetHandler),
+        ]
         self.handlers: list[tuple[Any, ...]] = localised([*own, *self.handlers])
 
 

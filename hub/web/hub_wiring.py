@@ -19,8 +19,7 @@ from hub.spawn.server import ServerHost
 from hub.state import StateDir
 from hub.web.authenticator import RosterAuthenticator, RosterGate, gated
 from hub.web.i18n import load_translators
-
-SERVICE_PREFIX = "/services/practicum/"
+from hub.web.page_session import PREFIX
 
 SECURITY_HEADERS = {
     # A learner's server is hostile web content on our origin. Without this header it could open one of our pages in
@@ -78,7 +77,7 @@ class HubSide:
 
     @property
     def home_url(self) -> str:
-        return SERVICE_PREFIX
+        return PREFIX
 
     @property
     def database_url(self) -> str:
@@ -95,6 +94,7 @@ class HubSide:
             "headers": SECURITY_HEADERS,
             "practicum_translators": load_translators(),
             "practicum_default_language": self.settings.language,
+            "practicum_shows_insecure_banner": not self.settings.sandbox.enforced,
             # Page and cookies are on one site; a link from a mail must still find its reader signed in.
             "cookie_options": {"samesite": "Lax"},
         }
@@ -125,7 +125,7 @@ class HubSide:
                 "url": self.addresses.practicum_url,
                 "api_token": self.secrets.practicum_token,
                 "oauth_client_id": "service-practicum",
-                "oauth_redirect_uri": f"{self.settings.public_url}{SERVICE_PREFIX}oauth_callback",
+                "oauth_redirect_uri": f"{self.settings.public_url}{PREFIX}oauth_callback",
                 "oauth_no_confirm": True,
                 "display": False,
             },

@@ -1,15 +1,17 @@
-"""JupyterHub's own pages in our languages: JupyterHub's templates have no gettext (jupyterhub #1604), ours do."""
+"""JupyterHub's own pages in our languages and our frame: its templates have no gettext (jupyterhub #1604), ours do."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from jupyterhub.handlers import BaseHandler
 
+from hub.web.assets import hub_asset_url
 from hub.web.i18n import LANGUAGE_COOKIE, Translator, Translators, choose_language
+from hub.web.rendering import template_functions
 
 
 class LocalisedHandler(BaseHandler):
-    """Mix-in for every JupyterHub handler: templates get `_`, `language` and what the page frame needs."""
+    """Mix-in for every JupyterHub handler: templates get what our page frame needs."""
 
     @property
     def translator(self) -> Translator:
@@ -22,20 +24,16 @@ class LocalisedHandler(BaseHandler):
         )
         return translators[language]
 
-    def translate(self, message_id: str) -> str:
-        """The sentence in this request's language."""
-        text: str = self.translator.gettext(message_id)
-        return text
-
     @property
     def template_namespace(self) -> dict[str, Any]:
         translator = self.translator
         return {
             **super().template_namespace,
-            "_": translator.gettext,
-            "ngettext": translator.ngettext,
+            **template_functions(translator),
             "language": translator.language,
+            "asset_url": hub_asset_url,
             "current_path": self.request.uri,
+            "shows_insecure_banner": self.settings["practicum_shows_insecure_banner"],
         }
 
 

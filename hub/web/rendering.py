@@ -1,5 +1,6 @@
 """Pages from templates, in the language of the request."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,19 @@ from hub.web.i18n import LANGUAGE_COOKIE, Translator, Translators, choose_langua
 from hub.web.page_session import PREFIX, SignedIn
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+
+def template_functions(translator: Translator) -> dict[str, Callable[..., Markup]]:
+    """`_` and `ngettext` for templates: translate, escape, then fill the named fields in, escaped as well."""
+
+    def translate(message_id: str, **fields: object) -> Markup:
+        text = escape(translator.gettext(message_id))
+        return text % fields if fields else text
+
+    def translate_count(singular: str, plural: str, count: int, **fields: object) -> Markup:
+        return escape(translator.ngettext(singular, plural, count)) % {"count": count, **fields}
+
+    return {"_": translate, "ngettext": translate_count}
 
 
 class Renderer:
@@ -62,16 +76,8 @@ class Renderer:
         """
         translator = self.translator(request, signed_in)
 
-        def translate(message_id: str, **fields: object) -> Markup:
-            text = escape(translator.gettext(message_id))
-            return text % fields if fields else text
-
-        def translate_count(singular: str, plural: str, count: int, **fields: object) -> Markup:
-            return escape(translator.ngettext(singular, plural, count)) % {"count": count, **fields}
-
         html = self._environment.get_template(f"practicum/{name}.html").render(
-            _=translate,
-            ngettext=translate_count,
+            **template_functions(translator),
             language=translator.language,
             signed_in=signed_in,
             current_path=return_path or request.url.path,
