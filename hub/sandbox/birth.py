@@ -20,6 +20,8 @@ from hub.sandbox.processes import start_time
 START_TIMEOUT_S = 20.0
 """A start takes tens of milliseconds; this is for a machine on which a whole class starts at once."""
 
+_END_TIMEOUT_S = 5.0
+
 _MOST_DESCRIPTORS = 64
 
 
@@ -57,9 +59,12 @@ class Sandbox:
         texts = [_memory_file(text.encode()) for text in order["texts"]]
         handed += [(fd, descriptors.FIRST_TEXT + index) for index, fd in enumerate(texts)]
         self._spawn([order["bubblewrap"], "--args", str(descriptors.ARGUMENTS), "--", *order["command"]], handed)
-        self._learn_pid(info)
-        for cgroup in order["cgroups"]:
-            self._join(cgroup)
+        try:
+            self._learn_pid(info)
+            for cgroup in order["cgroups"]:
+                self._join(cgroup)
+        except ProcessLookupError as exc:
+            raise BirthError(self._words()) from exc  # it ended while it was building itself
         os.write(block_end, b"1")
         for fd in (info, block_end):
             os.close(fd)
@@ -80,7 +85,7 @@ class Sandbox:
             {},  # what is in here could be read by everybody inside, in the init's environment
             file_actions=actions,
             setsigmask=[],
-            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT],
+            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
         )
         for fd, _ in (*handed, *moved, (self._output_end, 1)):
             os.close(fd)
@@ -90,7 +95,8 @@ class Sandbox:
         text = b""
         deadline = time.monotonic() + START_TIMEOUT_S
         while not text.rstrip().endswith(b"}"):
-            if not (chunk := _read_before(info, deadline)):
+            chunk = os.read(info, 4096) if _readable(info, deadline - time.monotonic()) else b""
+            if not chunk:
                 raise BirthError(self._words())
             text += chunk
         self.pid = json.loads(text)["child-pid"]
@@ -112,9 +118,7 @@ class Sandbox:
     def _await_started(self) -> socket.socket | None:
         door: socket.socket | None = None
         deadline = time.monotonic() + START_TIMEOUT_S
-        poll = select.poll()
-        poll.register(self.control, select.POLLIN)
-        while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        while _readable(self.control.fileno(), deadline - time.monotonic()):
             message, sockets = self.receive()
             if message == b"hub" and sockets:
                 door = sockets[0]
@@ -154,16 +158,21 @@ class Sandbox:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, number)
 
+    def bubblewrap_ended(self, *, wait: bool = False) -> bool:
+        """Whether the process outside that watches the sandbox is gone, reaping it if so; stopped is not gone."""
+        if self.bubblewrap_pid and os.waitpid(self.bubblewrap_pid, 0 if wait else os.WNOHANG)[0]:
+            self.bubblewrap_pid = 0
+        return not self.bubblewrap_pid
+
     def abandon(self) -> None:
         """End whatever came up of a sandbox that failed to start."""
         if self.pidfd >= 0:
             self.kill()
         if self.bubblewrap_pid:
-            try:
-                os.kill(self.bubblewrap_pid, signal.SIGKILL)
-                os.waitpid(self.bubblewrap_pid, 0)
-            except (ProcessLookupError, ChildProcessError):
-                pass
+            os.kill(self.bubblewrap_pid, signal.SIGKILL)  # ours, and not reaped: the pid cannot be another's
+            self.bubblewrap_ended(wait=True)
+        if self.pidfd >= 0:
+            _readable(self.pidfd, _END_TIMEOUT_S)  # a cgroup can be removed once the last process has left it
         self.remove_cgroups()
 
     def memory_kills(self) -> int:
@@ -188,11 +197,9 @@ class Sandbox:
 
     def _words(self) -> str:
         """What bubblewrap or the interpreter said before they ended."""
-        os.set_blocking(self.output, False)
-        try:
+        text = ""
+        if _readable(self.output, _END_TIMEOUT_S):
             text = os.read(self.output, 4096).decode("utf-8", "replace").strip()
-        except BlockingIOError:
-            text = ""
         return text or "bubblewrap ended without a word."
 
 
@@ -205,12 +212,10 @@ def _memory_file(data: bytes) -> int:
     return fd
 
 
-def _read_before(fd: int, deadline: float) -> bytes:
+def _readable(fd: int, timeout_s: float) -> bool:
     poll = select.poll()
-    poll.register(fd, select.POLLIN | select.POLLHUP)
-    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        return b""
-    return os.read(fd, 4096)
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(max(0.0, timeout_s) * 1000))
 
 
 def _tcp_socket(fd: int) -> socket.socket | None:

@@ -167,8 +167,8 @@ class Keeper:
             elif number == signal.SIGUSR1:
                 self._stop_asked = True
                 self._sandbox.kill()
-            elif number == signal.SIGCHLD:
-                self._sandbox.kill()  # bubblewrap ends after the sandbox, or somebody killed it alone
+            elif number == signal.SIGCHLD and self._sandbox.bubblewrap_ended():
+                self._sandbox.kill()  # normally it ends after the sandbox; somebody killed it alone
 
     def _sandbox_ended(self, _events: int) -> None:
         self._ended = True
@@ -178,7 +178,7 @@ class Keeper:
         if self._sandbox.control in self._selector.get_map():
             self._sandbox.control.setblocking(False)
             self._drain_control()
-        os.waitpid(self._sandbox.bubblewrap_pid, 0)
+        self._sandbox.bubblewrap_ended(wait=True)
         while self._journal.copy(self._sandbox.output):
             pass
         kills = self._sandbox.memory_kills()
