@@ -58,6 +58,8 @@ class Centre:
         await self._pages_answer()
         for line in _welcome(people, self.plan.url):
             self.say(line)
+        if people:
+            first_start.note_demo(self.plan.state, shown=True)
         self.say(f"Ready after {time.monotonic() - self.began_s:.1f} s: {self.plan.url} (Ctrl-C ends the centre)")
         notify("READY=1")
         await supervisor.run_until(asyncio.Event())
@@ -72,20 +74,20 @@ class Centre:
         return first.result()
 
     async def _first_start(self) -> list[DemoSignIn] | None:
-        """The demo cohort's people; None where no demo is to be made."""
+        """The demo cohort's people; None where no demo is to be made, or was made long ago."""
         state = self.plan.state
         try:
             if await first_start.release_lessons(state):
                 self.say("  Lessons released")
             if not self.demo:
-                first_start.decline_demo(state)
-            if first_start.demo_decided(state):
+                first_start.note_demo(state, shown=True)
+            if first_start.demo_is_settled(state):
                 return None
             return await first_start.make_demo_cohort(state)
         except HubError as exc:
             # A centre without them is still a centre, and its people's work is in it.
             self.say(f"  {exc}")
-            return None
+            return []
 
     async def _say_as_they_answer(self, supervisor: Supervisor) -> None:
         ready = asyncio.create_task(supervisor.wait_ready())

@@ -57,15 +57,21 @@ async def release_lessons(state: StateDir) -> bool:
     return True
 
 
-def demo_decided(state: StateDir) -> bool:
-    """Whether an earlier start made the demo cohort, or was told not to."""
+def demo_is_settled(state: StateDir) -> bool:
+    """Whether an earlier start showed the demo cohort's links, or was told to make none."""
+    return demo_was_begun(state) and bool(json.loads(state.demo_file.read_text(encoding="utf-8")).get("shown"))
+
+
+def demo_was_begun(state: StateDir) -> bool:
+    """Whether an earlier start at least began to make it."""
     return state.demo_file.exists()
 
 
-def decline_demo(state: StateDir) -> None:
-    """This centre is a real one: no later start makes a demo cohort either."""
-    if not demo_decided(state):
-        state.demo_file.write_text(json.dumps({"made": False}) + "\n", encoding="utf-8")
+def note_demo(state: StateDir, *, shown: bool) -> None:
+    """Remember how far the demo cohort is; once `shown`, no later start makes one."""
+    part = state.demo_file.with_suffix(".part")
+    part.write_text(json.dumps({"shown": shown}) + "\n", encoding="utf-8")
+    part.replace(state.demo_file)
 
 
 async def make_demo_cohort(state: StateDir) -> list[DemoSignIn]:
