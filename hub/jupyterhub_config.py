@@ -2,13 +2,12 @@
 
 import os
 from pathlib import Path
-
-from traitlets.config import get_config
+from typing import Any
 
 from hub.spawn.spawner import PracticumSpawner
 from hub.web.hub_wiring import HubSide
 
-c = get_config()
+c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it into this file's namespace
 hub = HubSide.from_state_dir(Path(os.environ["PRACTICUM_STATE_DIR"]))
 
 c.JupyterHub.bind_url = hub.bind_url

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import time
+from http import HTTPStatus
 from typing import Any
 
 from jupyterhub.spawner import Spawner, SpawnException
 from markupsafe import escape
+from tornado.httpclient import AsyncHTTPClient
 
 from hub.errors import HubError
 from hub.roster_client import RosterClient
@@ -16,6 +19,19 @@ from hub.spawn.server import INSIDE_HUB_PORT, INSIDE_SERVER_PORT, ServerHost
 
 STOP_GRACE_S = 10.0
 """JupyterLab saves and ends its kernels on SIGTERM in well under this."""
+
+
+_LOOK_S = 0.05
+_SPARE_S = 5.0
+"""Less than JupyterHub's own time-out, which would count as a failure of the hub."""
+
+
+class ServerSilentError(HubError):
+    """The server ended, or did not answer, while it was starting."""
+
+    code = "server-silent"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    sentence = "Your server did not come up. Try again; if it stays so, your administrator finds the reason in its log."
 
 
 class PracticumSpawner(Spawner):
@@ -45,7 +61,24 @@ class PracticumSpawner(Spawner):
             raise _refusal(exc) from exc
         host_port = self._running.host_port
         assert host_port is not None  # the spec asks for a network
+        await self._until_it_answers(self._running, f"http://127.0.0.1:{host_port}{self.server.base_url}api")
         return "127.0.0.1", host_port
+
+    async def _until_it_answers(self, running: RunningSandbox, url: str) -> None:
+        # JupyterHub's own look for it comes at random, ever longer steps: about a second is lost to them.
+        deadline = time.monotonic() + self.start_timeout - _SPARE_S
+        while running.is_alive():
+            # Until it listens, the keeper has nobody to connect to and drops the connection.
+            with contextlib.suppress(OSError):
+                answer = await AsyncHTTPClient().fetch(url, raise_error=False, request_timeout=2.0)
+                if answer.code < 500:
+                    return
+            if time.monotonic() > deadline:
+                await asyncio.to_thread(running.stop, 0)
+                break
+            await asyncio.sleep(_LOOK_S)
+        self.log.error("the server of %s did not come up; its log: %s", self.user.name, running.log_file)
+        raise _refusal(ServerSilentError())
 
     async def poll(self) -> int | None:
         """None while the server runs, else 0."""
