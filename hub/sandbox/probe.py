@@ -20,6 +20,9 @@ _TRIAL_UID = 65533
 
 _TRIAL_TIMEOUT_S = 15.0
 
+_NEEDED_CAPABILITIES = sum(1 << number for number in (0, 1, 5, 6, 7, 8, 12, 21))
+"""CHOWN, DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_ADMIN: what root needs for sandboxes and homes."""
+
 _APPARMOR_PROFILE = """\
 abi <abi/4.0>,
 include <tunables/global>
@@ -85,12 +88,6 @@ _CAUSES: tuple[_Cause, ...] = (
         "Start the container with --security-opt systempaths=unconfined (Kubernetes: procMount: Unmasked).",
     ),
     (
-        lambda _, machine: machine.container and not machine.capable,
-        "This container may not make namespaces: it lacks the capability or its seccomp profile refuses it.",
-        "Start it with --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined "
-        "--security-opt apparmor=unconfined --security-opt systempaths=unconfined, or run Practicum outside containers.",
-    ),
-    (
         lambda _, machine: (
             not machine.root and machine.kernel.get("kernel.apparmor_restrict_unprivileged_userns") == "1"
         ),
@@ -112,9 +109,16 @@ _CAUSES: tuple[_Cause, ...] = (
         "As root: `sysctl -w user.max_user_namespaces=15000`, and the same in /etc/sysctl.d/ to keep it.",
     ),
     (
+        lambda failure, machine: machine.container and (not machine.capable or "not permitted" in failure),
+        "This container may not make namespaces: it lacks the capability or its seccomp profile refuses it.",
+        "Start it with --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined "
+        "--security-opt apparmor=unconfined --security-opt systempaths=unconfined, or run Practicum outside containers.",
+    ),
+    (
         lambda _, machine: machine.root and not machine.capable,
-        "This root user lacks the capability SYS_ADMIN, which making namespaces needs.",
-        "Run Practicum as a full root user or as an ordinary one.",
+        "This root user lacks capabilities that sandboxes need.",
+        "Run Practicum as a full root user or as an ordinary one; needed are SYS_ADMIN, NET_ADMIN, SETUID, SETGID, "
+        "SETPCAP, CHOWN, DAC_OVERRIDE and KILL.",
     ),
 )
 
@@ -138,11 +142,10 @@ def _run_trial(directory: Path, root: bool) -> str:
     user = User(_TRIAL_UID, _TRIAL_UID, "trial") if root else None
     home = directory / "home"
     home.mkdir()
-    if root:
-        os.chown(home, _TRIAL_UID, _TRIAL_UID)
+    home.chmod(0o777)  # not given away: the directory around it is private, and a root user may lack that right
     software = python_software(user, home="/home/trial")
     spec = SandboxSpec(
-        argv=(interpreter(), "-I", "-S", "-c", "open('/home/trial/written', 'w'); print(6 * 7)"),
+        argv=(interpreter(), "-I", "-S", "-c", "import os; open('written', 'w'); os.remove('written'); print(6 * 7)"),
         environment={},
         working_dir="/home/trial",
         home=Mount(str(home), "/home/trial", writable=True),
@@ -185,7 +188,6 @@ def _quota_findings(homes: Path) -> tuple[Finding, ...]:
 def _this_machine() -> Machine:
     status = Path("/proc/self/status").read_text("ascii")
     effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
-    sys_admin = 21
     names = (
         "kernel.apparmor_restrict_unprivileged_userns",
         "kernel.unprivileged_userns_clone",
@@ -203,7 +205,7 @@ def _this_machine() -> Machine:
         bubblewrap = "bwrap"
     return Machine(
         root=os.geteuid() == 0,
-        capable=bool(int(effective, 16) >> sys_admin & 1),
+        capable=int(effective, 16) & _NEEDED_CAPABILITIES == _NEEDED_CAPABILITIES,
         container=any(mark.exists() for mark in marks) or "KUBERNETES_SERVICE_HOST" in os.environ,
         kernel=kernel,
         bubblewrap=bubblewrap,

@@ -43,7 +43,8 @@ REFUSED = str(StartError(cause="bwrap: Creating new namespace failed: Operation 
             "--security-opt seccomp=unconfined",
         ),
         (REFUSED, dataclasses.replace(ORDINARY, container=True), "container", "--cap-add SYS_ADMIN"),
-        (REFUSED, dataclasses.replace(ROOT, capable=False), "SYS_ADMIN", "ordinary"),
+        (REFUSED, dataclasses.replace(ROOT, container=True), "seccomp profile refuses", "seccomp=unconfined"),
+        (REFUSED, dataclasses.replace(ROOT, capable=False), "capabilities", "SYS_ADMIN"),
         (
             "bwrap: Can't mount proc on /newroot/proc: Operation not permitted",
             dataclasses.replace(ROOT, container=True),
