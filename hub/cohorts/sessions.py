@@ -25,6 +25,8 @@ class PageSessions:
         session_id = secrets.token_urlsafe(32)
         now = self._clock.now()
         with self._database.writing() as connection:
+            # Whoever vouched for this person, a password of ours or another authenticator, this is when they came.
+            People(connection).set_last_sign_in(person.id, now)
             Sessions(connection).add(_digest(session_id), person.id, hub_token, now, now + LIFETIME)
         return session_id
 
