@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,16 @@ from hub.sandbox.spec import Limits, Mount, SandboxSpec, User
 AS_ROOT = os.geteuid() == 0
 HOME = "/home/ada"
 LIMITS = Limits(memory_mib=256, processes=64, open_files=256, file_mib=8, tmp_mib=16)
+
+TRAPS_TERM = """
+import signal, sys, time
+def end(*_):
+    open('ended', 'w').write('gracefully')
+    sys.exit(7)
+signal.signal(signal.SIGTERM, end)
+print('ready', flush=True)
+time.sleep(600)
+"""
 
 _uids = itertools.count(61_000)
 
@@ -46,6 +57,16 @@ def eventually(holds: Callable[[], Any], timeout_s: float = 10.0) -> Any:
     while not (found := holds()):
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.01)
+    return found
+
+
+def ready(box: Box) -> Box:
+    eventually(lambda: "ready" in box.output())
+    return box
+
+
+def outcome(box: Box) -> dict[str, object]:
+    found: dict[str, object] = json.loads(box.outcome.read_text())
     return found
 
 
