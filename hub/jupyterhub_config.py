@@ -32,6 +32,7 @@ c.JupyterHub.implicit_spawn_seconds = 0
 
 c.JupyterHub.proxy_class = "traefik_file"
 c.TraefikFileProviderProxy.should_start = False
+c.TraefikFileProviderProxy.enable_setup_dynamic_config = False  # the API's route is the supervisor's (centre.yaml)
 c.TraefikFileProviderProxy.dynamic_config_file = str(hub.state.proxy_rules_file)
 c.TraefikFileProviderProxy.traefik_api_url = hub.addresses.proxy_api_url
 c.TraefikFileProviderProxy.traefik_api_username = "jupyterhub"
