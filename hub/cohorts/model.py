@@ -1,5 +1,6 @@
 """What the roster holds, as values: people, memberships, one-time links, lessons."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -143,26 +144,37 @@ class PageSession:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A released assignment, with its titles by language."""
+    """A released assignment, with its texts by language."""
 
     course: str
     assignment: str
-    titles: tuple[tuple[str, str], ...] = ()
+    notebook: str = ""
+    minutes: int | None = None
+    """How long it takes, as its author estimates."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    summaries: Mapping[str, str] = field(default_factory=dict)
 
     def title(self, language: str) -> str:
-        return _in_language(self.titles, language, self.assignment)
+        return _in_language(self.titles, language) or _readable(self.assignment)
+
+    def summary(self, language: str) -> str:
+        return _in_language(self.summaries, language)
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A course with its released lessons, with its titles by language."""
+    """A course with its released lessons, with its texts by language."""
 
     name: str
-    titles: tuple[tuple[str, str], ...]
+    titles: Mapping[str, str]
+    summaries: Mapping[str, str]
     lessons: tuple[Lesson, ...]
 
     def title(self, language: str) -> str:
-        return _in_language(self.titles, language, self.name)
+        return _in_language(self.titles, language) or _readable(self.name)
+
+    def summary(self, language: str) -> str:
+        return _in_language(self.summaries, language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +187,9 @@ class ServerPlan:
     lessons: tuple[Lesson, ...]
 
 
-def _in_language(titles: tuple[tuple[str, str], ...], language: str, slug: str) -> str:
-    by_language = dict(titles)
-    return by_language.get(language) or by_language.get("en") or slug.replace("-", " ").capitalize()
+def _in_language(texts: Mapping[str, str], language: str) -> str:
+    return texts.get(language) or texts.get("en") or ""
+
+
+def _readable(slug: str) -> str:
+    return slug.replace("-", " ").capitalize()

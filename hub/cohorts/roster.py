@@ -127,7 +127,7 @@ class Roster:
 
     def courses_of(self, person: Person) -> tuple[Course, ...]:
         """The person's courses with their released lessons; a course nobody has released yet has none."""
-        return tuple(self._shelf.course(name) for name in person.courses)
+        return self._shelf.courses(person.courses)
 
     def plan_server(self, name: str) -> ServerPlan:
         """What to start for that person now; gives the person a uid first if the centre runs as root.

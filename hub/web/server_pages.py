@@ -22,7 +22,7 @@ router = APIRouter(prefix="/server", include_in_schema=False)
 
 def lesson_url(server_url: str, lesson: Lesson) -> str:
     """Where the lesson's notebook opens in JupyterLab."""
-    return f"{server_url}lab/tree/{quote(f'{lesson.course}/{lesson.assignment}/{lesson.assignment}.ipynb')}"
+    return f"{server_url}lab/tree/{quote(f'{lesson.course}/{lesson.assignment}/{lesson.notebook}')}"
 
 
 @router.post("/start")

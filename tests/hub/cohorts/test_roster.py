@@ -1,3 +1,4 @@
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -104,20 +105,32 @@ def test_the_plan_lists_the_released_lessons_and_follows_the_chosen_language(
     assert plan.language == "zh-CN"
 
 
-def test_titles_come_from_the_shelf_and_a_damaged_file_falls_back_to_the_folder_name(tmp_path: Path) -> None:
-    (tmp_path / "c-one/release/en/quality-audit").mkdir(parents=True)
-    (tmp_path / "c-one/release/en/.hidden").mkdir(parents=True)
+def test_texts_come_from_the_catalogue_and_a_damaged_one_falls_back_to_the_folder_names(tmp_path: Path) -> None:
+    for lesson in ("second", "quality-audit", "unlisted-one", ".hidden"):
+        (tmp_path / "c-one/release/en" / lesson).mkdir(parents=True)
     shelf = CourseShelf(tmp_path)
-    assert shelf.course("c-one").title("zh-CN") == "C one"
-    titles = '{"title": {"en": "One", "zh-CN": "一"}, "lessons": [{"name": "quality-audit", "title": {"en": "Audit"}}]}'
-    (tmp_path / "c-one/titles.json").write_text(titles, encoding="utf-8")
-    course = shelf.course("c-one")
-    assert course.title("zh-CN") == "一"
-    assert [lesson.title("zh-CN") for lesson in course.lessons] == ["Audit"]
-    for damage in ("[1]", "{", '{"title": 3, "lessons": [7, {"name": 8}]}'):
-        (tmp_path / "c-one/titles.json").write_text(damage, encoding="utf-8")
-        assert [lesson.title("en") for lesson in shelf.course("c-one").lessons] == ["Quality audit"]
-    assert shelf.course("../c-one").lessons == ()
+    assert shelf.courses(("c-one",))[0].title("zh-CN") == "C one"
+    described = {
+        "name": "c-one",
+        "title": {"en": "One", "zh-CN": "一"},
+        "summary": {"en": "First of all"},
+        "assignments": [
+            {"name": "quality-audit", "title": {"en": "Audit"}, "minutes": 90, "notebook": "audit.ipynb"},
+            {"name": "not-released", "title": {"en": "Later"}},
+            {"name": "second", "title": {"en": "Second"}, "notebook": "../../../etc/passwd"},
+        ],
+    }
+    (tmp_path / "catalogue.json").write_text(json.dumps([described]), encoding="utf-8")
+    (course,) = shelf.courses(("c-one",))
+    assert (course.title("zh-CN"), course.summary("zh-CN")) == ("一", "First of all")
+    assert [lesson.title("zh-CN") for lesson in course.lessons] == ["Audit", "Second", "Unlisted one"]
+    assert [lesson.notebook for lesson in course.lessons] == ["audit.ipynb", "second.ipynb", "unlisted-one.ipynb"]
+    assert course.lessons[0].minutes == 90
+    for damage in ("{", "7", '[1, {"name": 2}, {"name": "c-one", "title": 3, "assignments": [7, {"name": 8}]}]'):
+        (tmp_path / "catalogue.json").write_text(damage, encoding="utf-8")
+        (course,) = shelf.courses(("c-one",))
+        assert [lesson.title("en") for lesson in course.lessons] == ["Quality audit", "Second", "Unlisted one"]
+    assert shelf.courses(("../c-one",))[0].lessons == ()
 
 
 @pytest.mark.parametrize("name", ["nobody-here", "", "../x", "a\x00", "😀", "\ud800", "x" * 300])

@@ -114,13 +114,7 @@ def running_centre(folder: Path, hostile_page: str = "") -> Iterator[RealCentre]
     service.close()
     for language in ("en", "zh-CN"):
         (state.courses / "data-processing/release" / language / "quality-audit").mkdir(parents=True)
-    titles = {
-        "title": {"en": "Data processing", "zh-CN": "数据处理"},
-        "lessons": [
-            {"name": "quality-audit", "title": {"en": "Quality audit of raw data", "zh-CN": "原始数据质量审查"}}
-        ],
-    }
-    (state.courses / "data-processing/titles.json").write_text(json.dumps(titles), encoding="utf-8")
+    _write_catalogue(state)
     (folder / "toy.py").write_text(_TOY, encoding="utf-8")
     (folder / "hostile.html").write_text(hostile_page, encoding="utf-8")
     (folder / "config.py").write_text(_CONFIG, encoding="utf-8")
@@ -160,6 +154,28 @@ def running_centre(folder: Path, hostile_page: str = "") -> Iterator[RealCentre]
         except subprocess.TimeoutExpired:
             os.killpg(hub.pid, signal.SIGKILL)
         centre.service.wait(10)
+
+
+def _write_catalogue(state: StateDir) -> None:
+    lesson = {
+        "name": "quality-audit",
+        "title": {"en": "Quality audit: may we use this table?", "zh-CN": "数据质量审核：这张表能不能用？"},
+        "summary": {
+            "en": "Find out what is in a table, what is missing and why, and write its contract.",
+            "zh-CN": "弄清表里有什么、缺了什么、为什么缺，再写一份数据契约。",
+        },
+        "minutes": 90,
+    }
+    course = {
+        "name": "data-processing",
+        "title": {"en": "Data processing", "zh-CN": "数据处理"},
+        "summary": {
+            "en": "From a raw table to data a model may be trained on.",
+            "zh-CN": "从一张原始表格，到可以放心用于训练的数据。",
+        },
+        "assignments": [lesson],
+    }
+    (state.courses / "catalogue.json").write_text(json.dumps([course]), encoding="utf-8")
 
 
 def _start_service(state: Path, folder: Path) -> subprocess.Popen[bytes]:

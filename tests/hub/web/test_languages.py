@@ -50,7 +50,7 @@ def test_texts_are_found_in_templates_classes_raises_and_calls() -> None:
     found = {_texts(message.id)[0] for message in collect() if message.id}
     for text in (
         "Sign out everywhere",  # a template
-        "%(count)s lesson",  # counted
+        "About %(count)s minute",  # counted
         "This link has expired. Ask your administrator for a new one.",  # an error's class
         "Your place is booked.",  # marked in a module
     ):
@@ -63,8 +63,10 @@ def test_english_and_chinese_sentences_carry_their_fields() -> None:
     error = ThrottledError(wait_s=5)
     assert translators["en"].sentence(error).endswith("Wait 5 seconds, then try again.")
     assert translators["zh-CN"].sentence(error) == "此账号登录失败次数过多。请等待 5 秒后再试。"
-    assert translators["zh-CN"].ngettext("%(count)s lesson", "%(count)s lessons", 1) == "共 %(count)s 课"
-    assert translators["en"].ngettext("%(count)s lesson", "%(count)s lessons", 0) == "%(count)s lessons"
+    assert translators["zh-CN"].ngettext("About %(count)s minute", "About %(count)s minutes", 1) == "约 %(count)s 分钟"
+    assert (
+        translators["en"].ngettext("About %(count)s minute", "About %(count)s minutes", 0) == "About %(count)s minutes"
+    )
     assert translators["zh-CN"].gettext("not in any catalogue") == "not in any catalogue"
 
 
