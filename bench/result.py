@@ -1,0 +1,44 @@
+"""What a benchmark measured."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Repeated measurements of one thing, in the order they were made."""
+
+    name: str
+    values: Sequence[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Ours and the peer's, measured in turns so that a busy machine slows both."""
+
+    what: str
+    """In words, what one value is."""
+    unit: str
+    ours: Series
+    peer: Series
+    limit: float | None = None
+    """The promise: ours is at most `limit` times the peer (at least, where higher is better). None: no promise."""
+    higher_is_better: bool = False
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def ratio(self) -> float:
+        """Median of ours over median of the peer's."""
+        return self.ours.median / self.peer.median
+
+    @property
+    def kept(self) -> bool:
+        """Whether the promise, if there is one, is kept."""
+        if self.limit is None:
+            return True
+        return self.ratio >= self.limit if self.higher_is_better else self.ratio <= self.limit
