@@ -1,0 +1,1 @@
+"""Devices, the shares they are divided into, and where a share is placed."""

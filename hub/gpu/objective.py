@@ -1,0 +1,273 @@
+"""How much of a node's free compute is wasted: the number placement makes small. Whole numbers, in millionths of a device.
+
+Three parts, each with a fixed weight for every fleet and workload:
+
+1. *Fragments*: the free compute that a demand drawn from the workload could not use (Weng et al., "Beware of Fragmentation: Scheduling
+   GPU-Sharing Workloads with Fragmentation Gradient Descent", USENIX ATC 2023), here also by host memory, device memory and MIG geometry.
+2. *Stranded* compute: what the host's free CPU and memory could not serve at the rate the workload takes them along with compute. The first part
+   asks whether the *next* demand fits, and so sees a host run dry only when it is too late; this one sees it from the first demand on, and
+   sends those that need much CPU to hosts that have it to spare. Two rates: of the demands for devices alone, and of all demands.
+3. *Room left* on the host and its devices, small: among equals, the fullest node (best fit).
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+from hub.gpu.mig import SLICE_MILLI, profiles
+from hub.gpu.model import Demand
+from hub.gpu.states import DeviceFree, Kinds, NodeState, Pick, options, usable_milli
+
+MICRO = 1000
+"""Millionths of a device in a thousandth."""
+STRANDED_PER_RATE = 500
+"""Weight of stranded compute, in thousandths of that of a fragment; halves because there are two rates."""
+ROOM_PER_CPU_MILLI = (25, 128)
+ROOM_PER_COMPUTE_MILLI = (25, 8)
+"""Millionths of a device per thousandth left, as fractions: a twentieth of best fit with both sides of the trace's largest node counted
+alike. Only ties and near-ties turn on them: doubling or halving them moves no trace by more than 0.15 points."""
+UNBOUNDED = 1 << 62
+TABLE_LIMIT = 100_000
+"""Remembered device values per table before it starts afresh; bounds memory under endlessly many sizes."""
+
+
+class Rate(NamedTuple):
+    """Totals over a workload: for so much compute it takes so much CPU and memory along."""
+
+    compute_milli: int
+    cpu_milli: int
+    memory_mib: int
+
+    def served_milli(self, cpu_milli: int, memory_mib: int) -> int:
+        """The compute that so much CPU and memory goes with; what there is beyond it is stranded."""
+        if not self.memory_mib:
+            return cpu_milli * self.compute_milli // self.cpu_milli if self.cpu_milli else UNBOUNDED
+        by_memory = memory_mib * self.compute_milli // self.memory_mib
+        return min(cpu_milli * self.compute_milli // self.cpu_milli, by_memory) if self.cpu_milli else by_memory
+
+
+class Choice(NamedTuple):
+    """The best way for one demand to go to a node in one state; the lower `score` the better."""
+
+    score: int
+    picks: tuple[Pick, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The demands to expect, each with a whole weight: from usage records, or one of each profile on offer."""
+
+    weights: tuple[tuple[Demand, int], ...]
+
+    @classmethod
+    def of(cls, weights: Mapping[Demand, int]) -> "Workload":
+        """The workload in an order that does not depend on the mapping's."""
+        return cls(tuple(sorted(weights.items(), key=lambda item: (-item[1], repr(item[0])))))
+
+    def rates(self) -> tuple[Rate, ...]:
+        """CPU and memory per compute: of demands for devices, and of all demands."""
+        with_devices = _rate((demand, weight) for demand, weight in self.weights if demand.devices)
+        if not with_devices.compute_milli:
+            return ()
+        return (with_devices, _rate(self.weights))
+
+
+def _rate(weights: Iterable[tuple[Demand, int]]) -> Rate:
+    compute = cpu = memory = 0
+    for demand, weight in weights:
+        compute += weight * compute_of(demand)
+        cpu += weight * demand.cpu_milli
+        memory += weight * demand.memory_mib
+    return Rate(compute, cpu, memory)
+
+
+def compute_of(demand: Demand) -> int:
+    """Thousandths of a device a demand takes in all."""
+    if demand.mig is not None:
+        return profiles()[demand.mig].memory_slices * SLICE_MILLI
+    return demand.devices * demand.compute_milli
+
+
+class _Admitting(dict[int, bool]):
+    """Which device kinds admit a demand: a container of their indexes."""
+
+    def __init__(self, kinds: Kinds, demand: Demand) -> None:
+        super().__init__()
+        self._kinds = kinds
+        self._demand = demand
+
+    def __missing__(self, kind: int) -> bool:
+        self[kind] = admits = self._kinds[kind].admits(self._demand)
+        return admits
+
+    def __contains__(self, kind: object) -> bool:
+        return isinstance(kind, int) and self[kind]
+
+
+class _FragmentTable(dict[DeviceFree, int]):
+    """Free device -> weighted compute that demands for one device cannot use, on hosts that admit just `fitting` of the workload."""
+
+    def __init__(self, kinds: Kinds, total: int, fitting: Iterable[tuple[Demand, int]]) -> None:
+        super().__init__()
+        self._kinds = kinds
+        self._total = total
+        fitting = tuple(fitting)
+        self._single = tuple((demand, weight) for demand, weight in fitting if demand.devices == 1)
+        by_size: dict[Demand, list[tuple[int, int]]] = {}
+        for demand, weight in fitting:
+            if demand.devices > 1:
+                size = Demand(
+                    devices=1,
+                    compute_milli=demand.compute_milli,
+                    device_memory_mib=demand.device_memory_mib,
+                    models=demand.models,
+                    pools=demand.pools,
+                    engines=demand.engines,
+                )
+                by_size.setdefault(size, []).append((demand.devices, weight))
+        self.several = tuple((_UsableTable(kinds, size), tuple(sorted(counts))) for size, counts in by_size.items())
+
+    def __missing__(self, free: DeviceFree) -> int:
+        if len(self) >= TABLE_LIMIT:
+            self.clear()
+        kind = self._kinds[free.kind]
+        usable = sum(weight * usable_milli(kind, free, demand) for demand, weight in self._single)
+        self[free] = value = self._total * free.compute_milli - usable
+        return value
+
+
+class _UsableTable(dict[DeviceFree, int]):
+    """Free device -> compute that parts of one size can use."""
+
+    def __init__(self, kinds: Kinds, size: Demand) -> None:
+        super().__init__()
+        self._kinds = kinds
+        self._size = size
+
+    def __missing__(self, free: DeviceFree) -> int:
+        if len(self) >= TABLE_LIMIT:
+            self.clear()
+        self[free] = value = usable_milli(self._kinds[free.kind], free, self._size)
+        return value
+
+
+class Objective:
+    """Scores node states against one workload. Pure: remembers only what it would compute again."""
+
+    def __init__(self, workload: Workload, kinds: Kinds) -> None:
+        self._kinds = kinds
+        self._weights = workload.weights
+        self._total = sum(weight for _, weight in workload.weights) or 1
+        self._rates = workload.rates()
+        self._cpu_steps = sorted({demand.cpu_milli for demand, _ in workload.weights})
+        self._memory_steps = sorted({demand.memory_mib for demand, _ in workload.weights})
+        self._tables: dict[tuple[int, int], _FragmentTable] = {}
+        self._by_fitting: dict[tuple[int, ...], _FragmentTable] = {}
+        self._admitting_by_demand: dict[Demand, _Admitting] = {}
+
+    def waste(self, state: NodeState) -> int:
+        """Millionths of a device wasted on a node in `state`: parts 1 and 2."""
+        table = self._table(state.cpu_milli, state.memory_mib)
+        return self._waste(state.cpu_milli, state.memory_mib, state.devices, table)
+
+    def best(self, state: NodeState, demand: Demand, waste: int | None = None) -> Choice | None:
+        """How `demand` is best served by a node in `state`, whose `waste` the caller may know; None if it cannot be.
+
+        The score is what the waste grows by, plus part 3. Of equal ways the one listed first by `options`, the tightest, wins.
+        """
+        cpu_milli = state.cpu_milli - demand.cpu_milli
+        memory_mib = state.memory_mib - demand.memory_mib
+        if cpu_milli < 0 or memory_mib < 0:
+            return None
+        if demand.devices == 0 and demand.pools is not None and state.pool not in demand.pools:
+            return None
+        table = self._table(cpu_milli, memory_mib)
+        chosen: tuple[Pick, ...] | None = None
+        least = 0
+        for picks in options(self._kinds, state.devices, demand, self._admitting(demand)):
+            left = self._waste(cpu_milli, memory_mib, replaced(state.devices, picks), table)
+            if chosen is None or left < least:
+                chosen, least = picks, left
+        if chosen is None:
+            return None
+        compute_milli = sum([free.compute_milli for free in state.devices]) - compute_of(demand)
+        room = _part(ROOM_PER_CPU_MILLI, cpu_milli) + _part(ROOM_PER_COMPUTE_MILLI, compute_milli)
+        return Choice(least + room - (self.waste(state) if waste is None else waste), chosen)
+
+    def _waste(self, cpu_milli: int, memory_mib: int, devices: tuple[DeviceFree, ...], table: "_FragmentTable") -> int:
+        if not devices:
+            return 0
+        fragments = sum(map(table.__getitem__, devices))
+        if table.several:
+            for alike in _by_kind(devices):
+                fragments -= _usable_by_several(alike, table.several)
+        waste = fragments * MICRO // self._total
+        compute_milli = sum([free.compute_milli for free in devices])
+        for rate in self._rates:
+            served = rate.served_milli(cpu_milli, memory_mib)
+            if served < compute_milli:
+                waste += STRANDED_PER_RATE * (compute_milli - served)
+        return waste
+
+    def _admitting(self, demand: Demand) -> "_Admitting":
+        admitting = self._admitting_by_demand.get(demand)
+        if admitting is None:
+            if len(self._admitting_by_demand) >= TABLE_LIMIT:
+                self._admitting_by_demand.clear()
+            self._admitting_by_demand[demand] = admitting = _Admitting(self._kinds, demand)
+        return admitting
+
+    def _table(self, cpu_milli: int, memory_mib: int) -> "_FragmentTable":
+        """Shared by all hosts that admit the same demands: only where their CPU and memory lie among the workload's matters."""
+        at = bisect_right(self._cpu_steps, cpu_milli), bisect_right(self._memory_steps, memory_mib)
+        table = self._tables.get(at)
+        if table is None:
+            fitting = tuple(
+                index
+                for index, (demand, _) in enumerate(self._weights)
+                if demand.cpu_milli <= cpu_milli and demand.memory_mib <= memory_mib
+            )
+            table = self._by_fitting.get(fitting)
+            if table is None:
+                table = _FragmentTable(self._kinds, self._total, (self._weights[index] for index in fitting))
+                self._by_fitting[fitting] = table
+            self._tables[at] = table
+        return table
+
+
+def replaced(devices: tuple[DeviceFree, ...], picks: tuple[Pick, ...]) -> tuple[DeviceFree, ...]:
+    """The sorted devices of a node after `picks`."""
+    if not picks:
+        return devices
+    left = list(devices)
+    for pick in picks:
+        left.remove(pick.before)
+        left.append(pick.after)
+    left.sort()
+    return tuple(left)
+
+
+def _by_kind(devices: tuple[DeviceFree, ...]) -> Iterable[tuple[DeviceFree, ...]]:
+    """The devices of each kind: those of one session must be alike. One kind on a node is the common case."""
+    if not devices or devices[0].kind == devices[-1].kind:
+        return (devices,)
+    return [tuple(alike) for _, alike in groupby(devices, key=lambda free: free.kind)]
+
+
+def _usable_by_several(
+    devices: tuple[DeviceFree, ...], several: tuple[tuple[_UsableTable, tuple[tuple[int, int], ...]], ...]
+) -> int:
+    """Weighted compute that demands for more than one device can use on `devices` of one kind."""
+    total = 0
+    for usable, counts in several:
+        amounts = [usable[free] for free in devices]
+        able = len(amounts) - amounts.count(0)
+        if able >= counts[0][0]:
+            total += sum(amounts) * sum(weight for needed, weight in counts if needed <= able)
+    return total
+
+
+def _part(fraction: tuple[int, int], amount: int) -> int:
+    return amount * fraction[0] // fraction[1]
