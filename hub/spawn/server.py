@@ -20,6 +20,8 @@ INSIDE_HUB_PORT = 8081
 INSIDE_SERVER_PORT = 8888
 """Each sandbox has a loopback of its own, so every server listens on the same port inside."""
 
+_HOME = "/home/learner"
+"""The same for everybody: a home named after its owner could lie over software that is installed in somebody's home."""
 _ENTRY = "/opt/practicum/entry.py"
 _SERVER = (sys.executable, "-m", "jupyterhub.singleuser", "--KernelManager.transport=ipc")
 _RUNTIME = "/run/user/jupyter"  # short, because the paths of ipc sockets end at about 100 characters
@@ -45,9 +47,11 @@ class ServerHost:
         """Make the home where it is missing, and describe the sandbox; raises `HomeUnusableError`."""
         home = self._home(plan)
         user = None if plan.uid is None else User(plan.uid, plan.uid, plan.name)
-        inside_home = f"/home/{plan.name}"
         software = python_software(
-            user, home=inside_home, read_only=[Path(courses.kit.__file__).parent], hidden=_not_for_learners()
+            user,
+            home=_HOME,
+            read_only=[Path(courses.kit.__file__).parent],
+            hidden=[*_not_for_learners(), self.state.root],
         )
         return SandboxSpec(
             argv=(
@@ -59,9 +63,9 @@ class ServerHost:
                 "jupyterhub.singleuser",
                 "--KernelManager.transport=ipc",
             ),
-            environment={**environment, **_environment(plan, inside_home)},
-            working_dir=inside_home,
-            home=Mount(str(home), inside_home, writable=True),
+            environment={**environment, **_environment(plan)},
+            working_dir=_HOME,
+            home=Mount(str(home), _HOME, writable=True),
             mounts=(*software.mounts, Mount(entry.__file__, _ENTRY), *self._lessons(plan)),
             links=software.links,
             files=software.files,
@@ -102,9 +106,9 @@ class ServerHost:
         return mounts
 
 
-def _environment(plan: ServerPlan, home: str) -> dict[str, str]:
+def _environment(plan: ServerPlan) -> dict[str, str]:
     return {
-        "HOME": home,
+        "HOME": _HOME,
         "USER": plan.name,
         "LOGNAME": plan.name,
         "SHELL": "/bin/bash",
@@ -116,7 +120,7 @@ def _environment(plan: ServerPlan, home: str) -> dict[str, str]:
         "PRACTICUM_LANGUAGE": plan.language,
         # Small models train fastest on one thread, and thirty learners share the machine's cores.
         "OMP_NUM_THREADS": "1",
-        "MPLCONFIGDIR": f"{home}/.config/matplotlib",
+        "MPLCONFIGDIR": f"{_HOME}/.config/matplotlib",
     }
 
 

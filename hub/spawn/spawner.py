@@ -34,6 +34,14 @@ class ServerSilentError(HubError):
     sentence = "Your server did not come up. Try again; if it stays so, your administrator finds the reason in its log."
 
 
+class SandboxUnusableError(HubError):
+    """The sandbox could not be built."""
+
+    code = "sandbox-unusable"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    sentence = "The centre cannot start servers at the moment. Tell your administrator: `practicum doctor` says why."
+
+
 class PracticumSpawner(Spawner):
     """Starts each server in its own sandbox; the server outlives JupyterHub and is found again by pid and start time."""
 
@@ -57,8 +65,12 @@ class PracticumSpawner(Spawner):
             plan = await self.roster.plan_server(self.user.name)
             spec = self.server_host.prepare(plan, self.get_env())
             self._running = await start_async(spec)
-        except (HubError, SandboxError) as exc:
+        except HubError as exc:
             raise _refusal(exc) from exc
+        except SandboxError as exc:
+            # Its words are for the operator: they name paths of this machine.
+            self.log.exception("the server of %s", self.user.name)
+            raise _refusal(SandboxUnusableError()) from exc
         host_port = self._running.host_port
         assert host_port is not None  # the spec asks for a network
         await self._until_it_answers(self._running, f"http://127.0.0.1:{host_port}{self.server.base_url}api")
@@ -111,7 +123,7 @@ class PracticumSpawner(Spawner):
         self._running = None
 
 
-def _refusal(exc: HubError | SandboxError) -> SpawnException:
+def _refusal(exc: HubError) -> SpawnException:
     sentence = str(exc)
     refused = SpawnException(sentence.replace("%", "%%"), reason=exc.code)
     # JupyterHub 6 shows these two attributes; the constructor's message_html is ignored by its pages.

@@ -1,0 +1,101 @@
+"""The first day: an administrator and a learner sign in by invitation, the learner works, the centre restarts, the work is there."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.centre import Centre
+from tests.chromium import PHONE, picture
+from tests.visitor import PASSWORD
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+
+def redeem(page: Page, invitation: str) -> None:
+    page.goto(invitation)
+    page.fill("#password", PASSWORD)
+    page.fill("#password_again", PASSWORD)
+    page.click("main button")
+    page.wait_for_selector("main a.button")
+
+
+def sign_in(page: Page, centre: Centre, name: str) -> None:
+    page.goto(centre.url)
+    page.fill("#username", name)
+    page.fill("#password", PASSWORD)
+    page.click("main button")
+    page.wait_for_url("**/services/practicum/")
+
+
+def test_administrator_invites_and_learner_works_over_a_restart(
+    own_centre: Centre, new_page: Callable[..., Page]
+) -> None:
+    centre = own_centre
+    administrator = new_page()
+    redeem(administrator, centre.invitations["chen.min"])
+    sign_in(administrator, centre, "chen.min")
+    administrator.click("nav >> text=People")
+    administrator.fill("#name", "li.hua")
+    administrator.fill("#display_name", "李华 Li Hua")
+    administrator.click("main form button >> nth=0")
+    invitation = administrator.input_value("#link")
+    assert "/services/practicum/invitations/" in invitation
+
+    learner = new_page()
+    redeem(learner, invitation)
+    sign_in(learner, centre, "li.hua")
+    learner.click(".lessons button")
+    learner.wait_for_url("**/lab/tree/data-processing/quality-audit/**")
+    learner.wait_for_selector(".jp-Notebook .jp-Cell")
+    picture(learner, "lab-en")
+    write_first_solution(learner)
+    learner.click("text=Validate")
+    dialog = learner.locator(".jp-Dialog")
+    expect(dialog).to_be_visible(timeout=60_000)
+    picture(learner, "validate")
+    learner.click(".jp-Dialog .jp-mod-accept >> nth=-1")
+
+    assert centre.stop() == 0
+    centre.start()
+    learner.goto(centre.url)  # still signed in: the secrets that sign cookies are state
+    learner.click(".lessons button")
+    learner.wait_for_selector(".jp-Notebook .jp-Cell")
+    expect(learner.locator(".jp-Notebook")).to_contain_text("my own first line", timeout=30_000)
+
+
+def write_first_solution(page: Page) -> None:
+    """Type into the first answer cell, run it and save."""
+    cell = page.locator(".jp-CodeCell").filter(has_text=re.compile("YOUR CODE HERE")).first
+    cell.scroll_into_view_if_needed()
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text("# my own first line\nanswer = 42\nanswer")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".jp-Notebook")).to_contain_text("42")
+    page.keyboard.press("Control+s")
+    page.wait_for_function("!document.querySelector('.jp-mod-dirty')")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_every_page_looks_like_a_product(
+    centre: Centre, new_page: Callable[..., Page], language: str, device: str
+) -> None:
+    """Pictures for people to look at; what a program can check is that nothing is wider than the screen."""
+    options = {"viewport": PHONE} if device == "phone" else {}
+    page = new_page(language=language, **options)
+    for name, path in (
+        ("sign-in", "/hub/login"),
+        ("not-found", "/hub/nothing"),
+        ("used-link", "/services/practicum/invitations/none"),
+    ):
+        page.goto(centre.url + path)
+        check_and_picture(page, f"{name}-{device}-{language}")
+
+
+def check_and_picture(page: Page, name: str) -> None:
+    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert width <= 0, f"{page.url} is {width} px wider than the screen"
+    picture(page, name)
