@@ -1,4 +1,5 @@
 """Measured claims, each one command: `practicum bench NAME` runs bench/NAME.py, ours and its peer in the same run.
 
-A benchmark is a module with a function `run() -> bench.result.Result`.
+A benchmark is a module with a function `run() -> bench.result.Result`; one with options of its own also has
+`add_options(parser: argparse.ArgumentParser)`, and then `run(options: argparse.Namespace)`.
 """

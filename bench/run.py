@@ -1,4 +1,4 @@
-"""`python -m bench.run NAME [--json FILE]`: run one benchmark and say what came out. Exit status 1: a promise is broken."""
+"""`python -m bench.run NAME [--json FILE] [options of NAME]`: run one benchmark and say what came out. Exit status 1: a promise is broken."""
 
 import argparse
 import importlib
@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.result import Result, Series
+from hub.errors import HubError
 
 
 def names() -> list[str]:
     """Every benchmark there is: modules beside this one that have a `run`, found without importing them."""
     modules = Path(__file__).parent.glob("*.py")
-    return sorted(path.stem for path in modules if "\ndef run() ->" in path.read_text(encoding="utf-8"))
+    return sorted(path.stem for path in modules if "\ndef run(" in path.read_text(encoding="utf-8"))
 
 
 def report(result: Result) -> str:
@@ -53,11 +54,20 @@ def as_json(name: str, result: Result) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0; 1 when a promise is broken; 2 for wrong usage."""
-    parser = argparse.ArgumentParser(prog="practicum bench")
+    parser = argparse.ArgumentParser(prog="practicum bench", add_help=False)
     parser.add_argument("name", choices=names(), help="which one")
     parser.add_argument("--json", type=Path, help="write the numbers here too")
+    module = importlib.import_module(f"bench.{parser.parse_known_args(arguments)[0].name}")
+    add_options = getattr(module, "add_options", None)
+    if add_options is not None:
+        add_options(parser)
+    parser.add_argument("-h", "--help", action="help", help="show this and exit")
     options = parser.parse_args(arguments)
-    result: Result = importlib.import_module(f"bench.{options.name}").run()
+    try:
+        result: Result = module.run() if add_options is None else module.run(options)
+    except HubError as exc:
+        print(f"practicum: {exc}", file=sys.stderr)
+        return 1
     print(report(result))
     if options.json:
         options.json.write_text(as_json(options.name, result), encoding="utf-8")
