@@ -1,11 +1,13 @@
 """The first day: an administrator and a learner sign in by invitation, the learner works, the centre restarts, the work is there."""
 
+import json
 import re
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from grader.assignments.catalogue import COURSES_DIR
 from tests.centre import Centre
 from tests.chromium import PHONE, picture
 from tests.visitor import PASSWORD
@@ -50,10 +52,12 @@ def test_administrator_invites_and_learner_works_over_a_restart(
     learner.wait_for_url("**/lab/tree/data-processing/quality-audit/**")
     learner.wait_for_selector(".jp-Notebook .jp-Cell")
     picture(learner, "lab-en")
-    write_first_solution(learner)
+    solve_first_task(learner)
+    picture(learner, "first-task-solved")
     learner.click("text=Validate")
     dialog = learner.locator(".jp-Dialog")
-    expect(dialog).to_be_visible(timeout=60_000)
+    expect(dialog).to_contain_text("Tests of exercise 2", timeout=90_000)
+    expect(dialog).not_to_contain_text("Tests of exercise 1")
     picture(learner, "validate")
     learner.click(".jp-Dialog .jp-mod-accept >> nth=-1")
 
@@ -65,17 +69,28 @@ def test_administrator_invites_and_learner_works_over_a_restart(
     expect(learner.locator(".jp-Notebook")).to_contain_text("my own first line", timeout=30_000)
 
 
-def write_first_solution(page: Page) -> None:
-    """Type into the first answer cell, run it and save."""
-    cell = page.locator(".jp-CodeCell").filter(has_text=re.compile("YOUR CODE HERE")).first
-    cell.scroll_into_view_if_needed()
-    cell.locator(".cm-content").click()
+def solve_first_task(page: Page) -> None:
+    """Put the model solution into the first answer cell, run down to its tests, and save."""
+    answer = page.locator(".jp-CodeCell").filter(has_text=re.compile("def typed")).first
+    answer.scroll_into_view_if_needed()
+    answer.locator(".cm-content").click()
     page.keyboard.press("Control+a")
-    page.keyboard.insert_text("# my own first line\nanswer = 42\nanswer")
-    page.keyboard.press("Shift+Enter")
-    expect(page.locator(".jp-Notebook")).to_contain_text("42")
+    page.keyboard.insert_text("# my own first line\n" + model_solution("typed"))
+    page.click(".jp-Notebook .jp-Cell >> nth=0")
+    page.keyboard.press("Escape")
+    for _ in range(11):
+        page.keyboard.press("Shift+Enter")
+    tests = page.locator(".jp-CodeCell").filter(has_text="Tests of exercise 1").first
+    expect(tests.locator(".jp-OutputArea")).to_contain_text("✓", timeout=60_000)
     page.keyboard.press("Control+s")
     page.wait_for_function("!document.querySelector('.jp-mod-dirty')")
+
+
+def model_solution(grade_id: str) -> str:
+    """The instructor's answer of that cell."""
+    notebook = json.loads((COURSES_DIR / "data-processing/source/quality-audit/quality-audit.ipynb").read_text("utf-8"))
+    source = next("".join(cell["source"]) for cell in notebook["cells"] if cell["id"] == grade_id)
+    return "\n".join(line for line in source.splitlines() if not line.strip().startswith("###"))
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
