@@ -75,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m hub.wiring", description="Runs the practicum service.")
     parser.add_argument("--state-dir", type=Path, required=True, help="state directory of the centre")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold the addresses it asks
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     state = StateDir(parser.parse_args(arguments).state_dir)
     try:
         state.prepare()

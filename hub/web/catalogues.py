@@ -57,7 +57,7 @@ def update(language: str) -> Catalog:
 
 def _written(catalogue: Catalog) -> bytes:
     text = io.BytesIO()
-    write_po(text, catalogue, width=120, sort_output=True, include_lineno=False, ignore_obsolete=True, omit_header=True)
+    write_po(text, catalogue, width=120, sort_output=True, no_location=True, ignore_obsolete=True, omit_header=True)
     # Babel's header carries the hour of the run; without it a file changes only when a text does.
     header = (
         f"# Practicum, {catalogue.locale_identifier}. Renewed by `python -m hub.web.catalogues`.\n"
