@@ -10,7 +10,7 @@ import nbformat
 from jsonschema import ValidationError as SchemaError
 from nbconvert.exporters.exporter import ResourcesDict
 from nbgrader.converters import GenerateAssignment
-from nbgrader.preprocessors import IncludeHeaderFooter, InstantiateTests, SaveCells
+from nbgrader.preprocessors import ClearHiddenTests, IncludeHeaderFooter, InstantiateTests, SaveCells
 from traitlets.config import Config
 
 from grader.errors import NotebookError
@@ -61,7 +61,22 @@ def converted(source: Notebook, name: str, stubs: Stubs | None = None) -> Notebo
     gradebook, a course directory or a change of the working directory. The same source gives the same bytes. `name` is
     used in messages. Raises `NotebookError` where nbgrader refuses the notebook.
     """
-    stubs = stubs or Stubs()
+    notebook = _preprocessed(source, name, stubs or Stubs(), before=None)
+    if left := [region for region in _REGIONS if f"### BEGIN {region}" in dump(notebook).decode()]:
+        raise NotebookError("%(notebook)s still holds %(region)s after conversion.", notebook=name, region=left[0])
+    return notebook
+
+
+def graded(source: Notebook, name: str, stubs: Stubs | None = None) -> Notebook:
+    """A copy as the grader needs it and as nbgrader's gradebook keeps it: solutions gone, hidden tests still there.
+
+    Never for learners. Checksums are those nbgrader would store. Raises `NotebookError` as `converted` does.
+    """
+    return _preprocessed(source, name, stubs or Stubs(), before=ClearHiddenTests)
+
+
+def _preprocessed(source: Notebook, name: str, stubs: Stubs, *, before: type[Any] | None) -> Notebook:
+    """The source after nbgrader's own preprocessors, in its order, up to and without `before`."""
     config = Config()
     config.ClearSolutions.code_stub = {"python": stubs.code}
     config.ClearSolutions.text_stub = stubs.text
@@ -73,14 +88,14 @@ def converted(source: Notebook, name: str, stubs: Stubs | None = None) -> Notebo
     resources = ResourcesDict(unique_key=name, nbgrader={"notebook": name})
     try:
         for preprocessor in GenerateAssignment.class_traits()["preprocessors"].default():
+            if preprocessor is before:
+                break
             if preprocessor not in _LEFT_OUT:
                 notebook, resources = preprocessor(config=config, log=_LOG)(notebook, resources)
     except (RuntimeError, ValueError, KeyError, SchemaError) as exc:
         raise NotebookError(
             "nbgrader cannot convert %(notebook)s: %(cause)s.", notebook=name, cause=_brief(exc)
         ) from exc
-    if left := [region for region in _REGIONS if f"### BEGIN {region}" in dump(notebook).decode()]:
-        raise NotebookError("%(notebook)s still holds %(region)s after conversion.", notebook=name, region=left[0])
     return notebook
 
 
