@@ -43,6 +43,11 @@ says more. Slow or closed network: docs/how-to/offline-install.md.
 """
 """Shown before the first installation, in place of the command line's own."""
 
+_FETCHED = re.compile(
+    r"(?:Collecting|Requirement already satisfied:) (?P<name>[^\s=;(\[]+)|Processing \S*/(?P<file>[^/\s-]+)-[^/\s]+"
+)
+"""What pip says of each package: from an index, there already, from a folder."""
+
 
 class InstallError(Exception):
     """What is wrong and what to do, for a person."""
@@ -210,7 +215,7 @@ class Progress:
         self._out.flush()
 
     def end(self) -> None:
-        if self._terminal:
+        if self._terminal and self._said:
             self._out.write("\r" + " " * len(self._said) + "\r")
             self._out.flush()
 
@@ -234,9 +239,9 @@ def install_locked(environment: Environment, lock: Path) -> None:
         nonlocal total, fetched
         if line.startswith("Ignoring "):
             total -= 1  # for another system or Python version
-        elif found := re.match(r"(?:Collecting|Requirement already satisfied:) ([^\s=;(\[]+)", line):
+        elif found := _FETCHED.match(line):
             fetched = min(fetched + 1, total)
-            progress.show("fetching", fetched, total, found.group(1))
+            progress.show("fetching", fetched, total, found.group("name") or found.group("file"))
         elif line.startswith("Installing collected packages:"):
             counter.start()
 
