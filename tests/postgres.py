@@ -21,14 +21,18 @@ class PostgresServer:
         self._count = 0
 
     def new_database(self) -> str:
-        """The URL of a database nobody has used."""
-        self._count += 1
-        name = f"practicum_{os.getpid()}_{self._count}"
+        """The URL of a database nobody has used. The one given before is dropped: each takes 7 MB of disk."""
+        last, self._count = self._name, self._count + 1
         engine = create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"DROP DATABASE IF EXISTS {last} WITH (FORCE)"))
+            connection.execute(text(f"CREATE DATABASE {self._name}"))
         engine.dispose()
-        return self._url(name)
+        return self._url(self._name)
+
+    @property
+    def _name(self) -> str:
+        return f"practicum_{self._count}"
 
     def _url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"
