@@ -40,8 +40,8 @@ class Sandbox:
         self.control, self._control_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.output, self._output_end = os.pipe()
 
-    def start(self, order: dict[str, Any]) -> socket.socket | None:
-        """Start it and wait until the program runs; returns the hub's door inside, if there is a network.
+    def start(self, order: dict[str, Any]) -> list[socket.socket]:
+        """Start it and wait until the program runs; returns the listening sockets inside, one for each way out.
 
         Raises `BirthError`, and `OSError` where this process itself was refused something; `abandon` tidies up then.
         """
@@ -115,15 +115,15 @@ class Sandbox:
                 if "sw" not in name:  # kernels without accounting of swap have neither of its two files
                     raise
 
-    def _await_started(self) -> socket.socket | None:
-        door: socket.socket | None = None
+    def _await_started(self) -> list[socket.socket]:
+        ways: list[socket.socket] = []
         deadline = time.monotonic() + START_TIMEOUT_S
         while _readable(self.control.fileno(), deadline - time.monotonic()):
             message, sockets = self.receive()
-            if message == b"hub" and sockets:
-                door = sockets[0]
+            if message == b"ways":
+                ways = sockets
             elif message == b"started":
-                return door
+                return ways
             elif message.startswith(b"failed "):
                 raise BirthError(message[7:].decode("utf-8", "replace"))
             elif not message:

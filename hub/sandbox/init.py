@@ -4,7 +4,7 @@ Run inside by bubblewrap as `python -I -S -X utf8 init.py`; one file, standard l
 uid, so it hides its memory and descriptors from it. Its connection to the keeper is a connected SOCK_SEQPACKET pair:
 unlike a datagram socket it cannot be connected anywhere else, and only this process ever holds it.
 
-Messages to the keeper: `hub` with the listening socket of the hub's port, `started`, `failed WHY`, `sockets` with fresh
+Messages to the keeper: `ways` with a listening socket for each way out, in their order, `started`, `failed WHY`, `sockets` with fresh
 unconnected TCP sockets of this network namespace, `none` when there are none to be had, `ended exit N`, `ended signal
 N`. From the keeper: `sockets N`. End of file means that the keeper is gone: the program is ended.
 """
@@ -79,13 +79,16 @@ def catch_signals() -> socket.socket:
     return reader
 
 
-def listen_for_hub(control: socket.socket, port: int) -> None:
-    """Make the hub's door in this namespace and hand it to the keeper, which alone accepts on it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as door:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind(("127.0.0.1", port))
-        door.listen(128)
-        socket.send_fds(control, [b"hub"], [door.fileno()])
+def open_ways(control: socket.socket, ports: list[int]) -> None:
+    """Make the listening sockets of the ways out in this namespace and hand them to the keeper, which alone accepts on them."""
+    listeners = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in ports]
+    for listener, port in zip(listeners, ports, strict=True):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    socket.send_fds(control, [b"ways"], [listener.fileno() for listener in listeners])
+    for listener in listeners:
+        listener.close()
 
 
 def start(errand: dict[str, Any]) -> int:
@@ -213,8 +216,8 @@ def main() -> int:
         close_strangers()
         become(errand["user"])
         wake = catch_signals()
-        if errand["inside_hub_port"] is not None:
-            listen_for_hub(control, errand["inside_hub_port"])
+        if errand["inside_ports"]:
+            open_ways(control, errand["inside_ports"])
         program = start(errand)
     except OSError as exc:
         control.send(f"failed {exc}".encode()[:4096])

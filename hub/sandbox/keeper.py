@@ -25,10 +25,10 @@ sys.path.append(__file__.rsplit("/", 3)[0])
 from hub.sandbox.birth import BirthError, Sandbox
 from hub.sandbox.journal import Journal
 from hub.sandbox.processes import start_time
-from hub.sandbox.relay import Door, Relay
+from hub.sandbox.relay import Accepted, Door, Relay
 
-_MOST_FROM_PEOPLE, _MOST_TO_HUB = 512, 64
-"""Connections at a time. A server needs about ten to the hub; more would use up the hub's for everybody."""
+_MOST_FROM_PEOPLE, _MOST_OUT = 512, 64
+"""Connections at a time, out: for each way. A server needs about ten to the hub; more would use up the hub's for everybody."""
 
 _POOL = 16
 _ASK_BELOW = 8
@@ -54,7 +54,7 @@ class Keeper:
         self._stop_asked = False
         self.outcome: dict[str, Any] = {"exit_status": None, "signal": None}
 
-    def serve(self, door: socket.socket | None, listener: socket.socket | None, signals: socket.socket) -> None:
+    def serve(self, ways: list[socket.socket], listener: socket.socket | None, signals: socket.socket) -> None:
         """Relay, log and wait until the sandbox has ended."""
         watched: list[tuple[Any, Callable[[int], None]]] = [
             (self._sandbox.pidfd, self._sandbox_ended),
@@ -65,8 +65,8 @@ class Keeper:
             self._selector.register(each, selectors.EVENT_READ, handler)
         os.set_blocking(self._sandbox.output, False)
         self._listen_to_output()
-        if door is not None:
-            Door(self._selector, door, _MOST_TO_HUB, self._to_hub)
+        for way, (host, port) in zip(ways, self._order["ways"], strict=True):
+            Door(self._selector, way, _MOST_OUT, self._outwards(host, port))
         if listener is not None:
             Door(self._selector, listener, _MOST_FROM_PEOPLE, self._to_server)
             self._ask_for_sockets()
@@ -102,16 +102,19 @@ class Keeper:
 
     # Connections
 
-    def _to_hub(self, connection: socket.socket, on_end: Callable[[], None]) -> None:
-        host, port = self._order["hub_address"]
+    def _outwards(self, host: str, port: int) -> Accepted:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            hub = socket.socket(family, socket.SOCK_STREAM)
-        except OSError:
-            connection.close()
-            on_end()
-            return
-        self._relay.connect(connection, hub, (host, port), on_end)
+
+        def connect(connection: socket.socket, on_end: Callable[[], None]) -> None:
+            try:
+                outside = socket.socket(family, socket.SOCK_STREAM)
+            except OSError:
+                connection.close()
+                on_end()
+                return
+            self._relay.connect(connection, outside, (host, port), on_end)
+
+        return connect
 
     def _to_server(self, connection: socket.socket, on_end: Callable[[], None]) -> None:
         self._waiting.append((connection, on_end))
@@ -274,9 +277,9 @@ def main() -> int:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
             outcome_fd = os.open(order["outcome_file"], flags, 0o600)
         listener = None
-        if order["hub_address"]:
+        if order["inside_server_port"] is not None:
             listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        door = sandbox.start(order)
+        ways = sandbox.start(order)
         become(order["user"])
         del order["errand"]  # the program's secrets are not needed any more
         answer({"running": facts(order, sandbox, listener)}, journal)
@@ -288,7 +291,7 @@ def main() -> int:
         answer({"failed": str(exc)}, journal)
         return 1
     keeper = Keeper(order, sandbox, journal)
-    keeper.serve(door, listener, signals)
+    keeper.serve(ways, listener, signals)
     if outcome_fd is not None:
         os.write(outcome_fd, json.dumps(keeper.outcome).encode() + b"\n")
     return 0

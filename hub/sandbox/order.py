@@ -32,7 +32,7 @@ def order(spec: SandboxSpec, *, bubblewrap: str, privileged: bool, containment: 
         "user": user,
         "cgroups": [{"parent": each.parent, "values": dict(each.values)} for each in containment.cgroups],
         "held_limits": list(containment.sentences),
-        "hub_address": list(network.hub_address) if network else None,
+        "ways": [list(way.address) for way in network.ways] if network else [],
         "inside_server_port": network.inside_server_port if network else None,
         "log_file": spec.log_file,
         "log_bytes": spec.log_mib * 1024 * 1024,
@@ -44,7 +44,7 @@ def order(spec: SandboxSpec, *, bubblewrap: str, privileged: bool, containment: 
             "working_dir": spec.working_dir,
             "user": user,
             "resources": [list(each) for each in containment.resources],
-            "inside_hub_port": network.inside_hub_port if network else None,
+            "inside_ports": [way.inside_port for way in network.ways] if network else [],
             "stop_grace_s": spec.stop_grace_s,
         },
     }

@@ -14,6 +14,9 @@ from hub.sandbox.errors import SpecError
 INIT_PATH = "/run/practicum/init.py"
 """Where the sandbox's PID 1 lies inside."""
 
+MOST_WAYS = 8
+"""Each is one more listening socket inside."""
+
 _RESERVED = ("/proc", "/dev", "/sys", "/run/practicum")
 """Made by the sandbox itself; a mount there could undo what hides them."""
 
@@ -127,30 +130,41 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
-    """The two ways through the sandbox's own loopback, both relayed byte by byte by the keeper.
+class Way:
+    """A way out of the sandbox: inside, 127.0.0.1:`inside_port` leads to `address` (IP address, port) of this machine."""
 
-    Inside, 127.0.0.1:`inside_hub_port` leads to `hub_address` (IP address, port) of this machine. The keeper's host
-    port leads to 127.0.0.1:`inside_server_port` inside.
-    """
-
-    inside_hub_port: int
-    hub_address: tuple[str, int]
-    inside_server_port: int
+    inside_port: int
+    address: tuple[str, int]
 
     def __post_init__(self) -> None:
         # Below 1024 the sandbox's init, which has no capability, could not listen.
-        _check_number("network.inside_hub_port", self.inside_hub_port, 1024, 65535)
-        _check_number("network.inside_server_port", self.inside_server_port, 1, 65535)
-        if self.inside_hub_port == self.inside_server_port:
-            raise _refuse("network.inside_server_port", "must differ from inside_hub_port")
-        if not isinstance(self.hub_address, tuple) or len(self.hub_address) != 2:
-            raise _refuse("network.hub_address", "must be an IP address and a port")
-        _check_number("network.hub_address", self.hub_address[1], 1, 65535)
+        _check_number("network.ways.inside_port", self.inside_port, 1024, 65535)
+        if not isinstance(self.address, tuple) or len(self.address) != 2:
+            raise _refuse("network.ways.address", "must be an IP address and a port")
+        _check_number("network.ways.address", self.address[1], 1, 65535)
         try:
-            ipaddress.ip_address(self.hub_address[0])
+            ipaddress.ip_address(self.address[0])
         except ValueError as exc:
-            raise _refuse("network.hub_address", f"{self.hub_address[0]!r} is not an IP address") from exc
+            raise _refuse("network.ways.address", f"{self.address[0]!r} is not an IP address") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The only ways through the sandbox's own loopback, all relayed byte by byte by the keeper.
+
+    `ways` lead out; the keeper's host port leads in, to 127.0.0.1:`inside_server_port`.
+    """
+
+    ways: tuple[Way, ...]
+    inside_server_port: int
+
+    def __post_init__(self) -> None:
+        _check_number("network.inside_server_port", self.inside_server_port, 1, 65535)
+        if len(self.ways) > MOST_WAYS:
+            raise _refuse("network.ways", f"are more than {MOST_WAYS}")
+        taken = [self.inside_server_port, *(way.inside_port for way in self.ways)]
+        if len(set(taken)) < len(taken):
+            raise _refuse("network.ways", "and the server must all have different ports inside")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +246,9 @@ class SandboxSpec:
         values["limits"] = Limits(**_known(Limits, "limits", values["limits"]))
         if (network := values.get("network")) is not None:
             known = _known(Network, "network", network)
-            values["network"] = Network(**{**known, "hub_address": tuple(_items("network", known["hub_address"]))})
+            values["network"] = Network(
+                tuple(_way(each) for each in _items("network.ways", known["ways"])), known["inside_server_port"]
+            )
         for name, kind in (("mounts", Mount), ("links", Link), ("files", TextFile)):
             values[name] = tuple(kind(**_known(kind, name, each)) for each in _items(name, values.get(name, ())))
         values["masks"] = tuple(_items("masks", values.get("masks", ())))
@@ -249,6 +265,11 @@ def _known(cls: type[Any], where: str, data: object) -> dict[str, Any]:
     if missing := sorted(needed - set(data)):
         raise _refuse(where, f"{missing[0]!r} is missing")
     return dict(data)
+
+
+def _way(data: object) -> Way:
+    known = _known(Way, "network.ways", data)
+    return Way(known["inside_port"], tuple(_items("network.ways.address", known["address"])))  # type: ignore[arg-type]
 
 
 def _items(where: str, value: object) -> Iterable[Any]:

@@ -11,7 +11,7 @@ import hub
 from hub.errors import HubError
 from hub.roster_client import ServerPlan
 from hub.sandbox.software import python_software
-from hub.sandbox.spec import Limits, Mount, Network, SandboxSpec, User
+from hub.sandbox.spec import Limits, Mount, Network, SandboxSpec, User, Way
 from hub.settings import SandboxSettings
 from hub.spawn import entry
 from hub.state import StateDir
@@ -72,7 +72,7 @@ class ServerHost:
             masks=software.masks,
             user=user,
             limits=self._limits(),
-            network=Network(INSIDE_HUB_PORT, ("127.0.0.1", self.hub_port), INSIDE_SERVER_PORT),
+            network=Network((Way(INSIDE_HUB_PORT, ("127.0.0.1", self.hub_port)),), INSIDE_SERVER_PORT),
             log_file=str(self.state.servers / f"{plan.name}.log"),
             outcome_file=str(self.state.servers / f"{plan.name}.outcome.json"),
         )

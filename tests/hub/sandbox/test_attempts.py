@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from hub.sandbox.software import interpreter
-from hub.sandbox.spec import Mount, Network, SandboxSpec
+from hub.sandbox.spec import Mount, Network, SandboxSpec, Way
 from tests.hub.sandbox.attempts import ATTEMPTS
 from tests.hub.sandbox.conftest import AS_ROOT, Boxes, eventually
 
@@ -45,7 +45,7 @@ def victims(module_boxes: Boxes, tmp_path_factory: pytest.TempPathFactory) -> It
     marker = f"practicum-marker-{os.getpid()}"
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", marker])
     greet = f"import socket\ns = socket.create_server(('127.0.0.1', {INSIDE_PORT + 1}))\nwhile True: s.accept()[0].sendall(b'hello')"
-    network = Network(8081, ("127.0.0.1", listener.getsockname()[1]), INSIDE_PORT + 1)
+    network = Network((Way(8081, ("127.0.0.1", listener.getsockname()[1])),), INSIDE_PORT + 1)
     other = module_boxes.python(greet, network=network)
     (other.home / "secret").write_text("the neighbour's")
     setuid = place / "id"
@@ -85,7 +85,7 @@ def _greet(listener: socket.socket) -> None:
 def inside(victims: Victims, module_boxes: Boxes) -> dict[str, str]:
     """Every attempt's answer from inside a sandbox with a network."""
     facts = victims.facts | {"setuid_program": "/opt/id"}
-    network = Network(8081, ("127.0.0.1", victims.facts["host_port"]), INSIDE_PORT)
+    network = Network((Way(8081, ("127.0.0.1", victims.facts["host_port"])),), INSIDE_PORT)
     spec = module_boxes.spec(interpreter(), "-I", "-S", "/opt/attempts.py", json.dumps(facts), network=network)
     extra = (Mount(str(SCRIPT), "/opt/attempts.py"), Mount(victims.facts["setuid_program"], "/opt/id"))
     box = module_boxes.start(_with_mounts(spec, extra))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hub.sandbox.birth import Sandbox
-from hub.sandbox.spec import Network
+from hub.sandbox.spec import Network, Way
 from tests.hub.sandbox.conftest import AS_ROOT, Box, Boxes, eventually
 
 HUB_PORT_INSIDE, SERVER_PORT = 8081, 8888
@@ -70,7 +70,7 @@ def hub() -> Iterator[Hub]:
 
 
 def network(hub: Hub) -> Network:
-    return Network(HUB_PORT_INSIDE, ("127.0.0.1", hub.port), SERVER_PORT)
+    return Network((Way(HUB_PORT_INSIDE, ("127.0.0.1", hub.port)),), SERVER_PORT)
 
 
 def served(boxes: Boxes, hub: Hub, code: str = ECHO) -> Box:
@@ -207,6 +207,19 @@ time.sleep(60)
     eventually(lambda: hub.broken == 1)
 
 
+def test_each_way_out_leads_to_its_own_place(boxes: Boxes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        ways = tuple(Way(8081 + each, place.getsockname()) for each, place in enumerate((first, second)))
+        code = "import socket; print([socket.create_connection(('127.0.0.1', port)).recv(9).decode() for port in (8081, 8082)])"
+        box = boxes.python(code, network=Network(ways, SERVER_PORT))
+        for place, word in ((first, b"first"), (second, b"second")):
+            connection, _ = place.accept()
+            with connection:
+                connection.sendall(word)
+        box.wait_end()
+    assert box.output() == "['first', 'second']"
+
+
 def test_nothing_listens_inside_is_a_reset_and_not_a_hang(boxes: Boxes, hub: Hub) -> None:
     box = boxes.start(boxes.spec("sleep", "60", network=network(hub)))
     with connect(box) as connection, pytest.raises(ConnectionResetError):
@@ -226,7 +239,7 @@ while True:
     except ConnectionError:
         print('away', flush=True); time.sleep(0.1)
 """
-    box = boxes.python(code, network=Network(HUB_PORT_INSIDE, ("127.0.0.1", port), SERVER_PORT))
+    box = boxes.python(code, network=Network((Way(HUB_PORT_INSIDE, ("127.0.0.1", port)),), SERVER_PORT))
     eventually(lambda: "away" in box.output())
     with socket.create_server(("127.0.0.1", port)) as listener:
         connection, _ = listener.accept()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hub.sandbox.errors import SpecError
-from hub.sandbox.spec import Limits, Link, Mount, Network, SandboxSpec, TextFile, User
+from hub.sandbox.spec import Limits, Link, Mount, Network, SandboxSpec, TextFile, User, Way
 
 SPEC = SandboxSpec(
     argv=("jupyterhub-singleuser", "--port=8888"),
@@ -19,7 +19,7 @@ SPEC = SandboxSpec(
     files=(TextFile("/etc/passwd", "ada:x:1:1::/home/ada:/bin/sh\n"),),
     masks=("/usr/games",),
     user=User(200_001, 200_001, "ada"),
-    network=Network(8081, ("127.0.0.1", 20_001), 8888),
+    network=Network((Way(8081, ("127.0.0.1", 20_001)), Way(8082, ("127.0.0.1", 20_002))), 8888),
     outcome_file="/var/lib/practicum/servers/ada/outcome.json",
 )
 
@@ -118,7 +118,7 @@ def test_users_are_neither_root_nor_strange(uid: int, gid: int, name: str) -> No
 )
 def test_networks_are_checked(hub_port: int, address: Any, server_port: int) -> None:
     with pytest.raises(SpecError, match=r"network\."):
-        Network(hub_port, address, server_port)
+        Network((Way(hub_port, address),), server_port)
 
 
 @pytest.mark.parametrize(
