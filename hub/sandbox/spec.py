@@ -269,7 +269,7 @@ def _known(cls: type[Any], where: str, data: object) -> dict[str, Any]:
 
 def _way(data: object) -> Way:
     known = _known(Way, "network.ways", data)
-    return Way(known["inside_port"], tuple(_items("network.ways.address", known["address"])))  # type: ignore[arg-type]
+    return Way(known["inside_port"], tuple(_items("network.ways.address", known["address"])))
 
 
 def _items(where: str, value: object) -> Iterable[Any]:
