@@ -1,0 +1,43 @@
+"""What the reference pages must say, derived from the code: settings by their fields, commands by their options."""
+
+from collections.abc import Iterator
+
+import click
+from pydantic import BaseModel
+
+from hub.cli import COMMANDS, cli
+from hub.settings import Settings
+
+
+def settings_rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """One table row per key."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from settings_rows(field.annotation, f"{prefix}{name}.")
+            continue
+        default = field.get_default(call_default_factory=True)
+        shown = {True: "`true`", False: "`false`"}[default] if isinstance(default, bool) else f"`{default}`"
+        yield f"| `{prefix}{name}` | {shown if default not in ('', {}) else ''} | {field.description} |"
+
+
+def command_sections() -> Iterator[str]:
+    """One section per command: its usage, what it does, its options."""
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        context = click.Context(command, info_name=f"practicum {name}")
+        usage = " ".join(command.collect_usage_pieces(context))
+        yield f"## practicum {name}\n\n`practicum {name} {usage}`\n\n{_prose(command)}\n"
+        options = [_option_row(each) for each in command.params if isinstance(each, click.Option)]
+        if options:
+            yield "\n".join(["| option | meaning |", "|---|---|", *options]) + "\n"
+
+
+def _prose(command: click.Command) -> str:
+    # click's \b and \f marks would be noise here; none is used.
+    return "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+
+
+def _option_row(option: click.Option) -> str:
+    value = "" if option.is_flag else f" {option.make_metavar(click.Context(click.Command('x')))}"
+    return f"| `{', '.join(option.opts)}{value}` | {option.help} |"
