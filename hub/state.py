@@ -80,12 +80,25 @@ class StateDir:
         """Released lessons: courses/COURSE/release/LANGUAGE/ASSIGNMENT/."""
         return self.root / "courses"
 
+    @property
+    def submissions(self) -> Path:
+        """Accepted hand-ins and released feedback, each under the SHA-256 of its bytes; only the grader opens it."""
+        return self.root / "submissions"
+
     def prepare(self) -> None:
         """Create what is missing; raises `StateError` in one sentence if the directory cannot be used."""
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._check_format()
-            for path in (self.databases, self.processes, self.logs, self.homes, self.servers, self.courses):
+            for path in (
+                self.databases,
+                self.processes,
+                self.logs,
+                self.homes,
+                self.servers,
+                self.courses,
+                self.submissions,
+            ):
                 path.mkdir(mode=0o700, exist_ok=True)
             if not self.version_file.exists():
                 self.version_file.write_text(json.dumps({"format": FORMAT}) + "\n", encoding="utf-8")

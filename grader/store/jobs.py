@@ -29,6 +29,7 @@ class Jobs:
             "status": JobStatus.QUEUED.value,
             "priority": priority,
             "tries": 0,
+            "failures": 0,
             "fence": 0,
             "requested_by": requested_by,
             "requested_at": now,
@@ -105,8 +106,8 @@ class Jobs:
             },
         )
 
-    def put_back(self, job: Job, reason: str, detail: str) -> bool:
-        """Whether the claim still held; the job then waits again, with what went wrong this time."""
+    def put_back(self, job: Job, reason: str, detail: str, *, failed: bool) -> bool:
+        """Whether the claim still held; the job then waits again, with what went wrong, counted if it `failed`."""
         values = {
             "status": JobStatus.QUEUED.value,
             "claimed_by": None,
@@ -114,6 +115,7 @@ class Jobs:
             "sandbox": None,
             "reason": reason,
             "detail": detail,
+            "failures": grade_job.c.failures + int(failed),
         }
         return self._change(job, values)
 
@@ -161,9 +163,18 @@ class Jobs:
         )
         return [_job(row) for row in self._connection.execute(statement.order_by(grade_job.c.id))]
 
-    def mark_recorded(self, job_id: int, now: datetime) -> None:
-        """The gradebook holds this job's marks or newer ones."""
-        self._connection.execute(update(grade_job).where(grade_job.c.id == job_id).values(recorded_at=now))
+    def unrecorded_of(self, submission_id: int) -> list[int]:
+        """Ids of the submission's graded jobs that are not marked as recorded."""
+        statement = select(grade_job.c.id).where(
+            grade_job.c.submission_id == submission_id,
+            grade_job.c.status == JobStatus.GRADED.value,
+            grade_job.c.recorded_at.is_(None),
+        )
+        return list(self._connection.execute(statement).scalars())
+
+    def mark_recorded(self, job_ids: Collection[int], now: datetime) -> None:
+        """The gradebook holds these jobs' marks or newer ones."""
+        self._connection.execute(update(grade_job).where(grade_job.c.id.in_(job_ids)).values(recorded_at=now))
 
     def counts(self, course: str, assignment: str) -> dict[JobStatus, int]:
         """How many submissions' newest jobs are in each status, over all attempts of the assignment."""
@@ -201,6 +212,7 @@ def _job(row: Row[Any]) -> Job:
         status=JobStatus(row.status),
         priority=row.priority,
         tries=row.tries,
+        failures=row.failures,
         fence=row.fence,
         requested_by=row.requested_by,
         requested_at=row.requested_at,

@@ -95,6 +95,9 @@ class Job:
     status: JobStatus
     priority: int
     tries: int
+    """How often it was claimed."""
+    failures: int
+    """How often grading it went wrong, not counting workers that died or a sandbox that did not start."""
     fence: int
     requested_by: str
     requested_at: datetime

@@ -87,6 +87,7 @@ grade_job = Table(
     Column("status", String(16), nullable=False, index=True),
     Column("priority", Integer, nullable=False),
     Column("tries", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("requested_by", String(_NAME), nullable=False),
     Column("requested_at", UtcDateTime, nullable=False),

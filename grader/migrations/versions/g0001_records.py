@@ -72,6 +72,7 @@ def _create_grade_job() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("priority", sa.Integer, nullable=False),
         sa.Column("tries", sa.Integer, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("fence", sa.Integer, nullable=False),
         sa.Column("requested_by", sa.String(_NAME), nullable=False),
         sa.Column("requested_at", _MOMENT, nullable=False),

@@ -1,0 +1,1 @@
+"""nbgrader's gradebook: written here and nowhere else, so that an exported course opens in nbgrader's own tools."""
