@@ -165,7 +165,7 @@ class Replay:
 
     def __init__(self, policy: Policy, order: Sequence[Node]) -> None:
         self._policy = policy
-        self._nodes = [PeerNode.of(node) for node in order]
+        self.nodes = [PeerNode.of(node) for node in order]
         self._tables: dict[Demand, _Table] = {}
         self._changed: list[int] = []
 
@@ -176,21 +176,21 @@ class Replay:
         if most == UNFIT:
             return False
         at = table.points.index(most)
-        self._nodes[at].place(pod, table.gpus[at])
+        self.nodes[at].place(pod, table.gpus[at])
         self._changed.append(at)
         return True
 
     def _table(self, pod: Demand) -> _Table:
         table = self._tables.get(pod)
         if table is None:
-            size = len(self._nodes)
+            size = len(self.nodes)
             self._tables[pod] = table = _Table([UNFIT] * size, [None] * size, len(self._changed))
             stale = set(range(size))
         else:
             stale = set(self._changed[table.changes_read :])
             table.changes_read = len(self._changed)
         for at in stale:
-            node = self._nodes[at]
+            node = self.nodes[at]
             table.points[at], table.gpus[at] = self._policy.points(node, pod) if node.fits(pod) else (UNFIT, None)
         return table
 

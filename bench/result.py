@@ -1,5 +1,6 @@
 """What a benchmark measured."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,7 +34,9 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """Median of ours over median of the peer's."""
+        """Median of ours over median of the peer's; of a peer that measures nothing at all, infinite unless ours does too."""
+        if self.peer.median == 0:
+            return 1.0 if self.ours.median == 0 else math.inf
         return self.ours.median / self.peer.median
 
     @property

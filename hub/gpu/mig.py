@@ -6,7 +6,7 @@ which differs between drivers. Source: NVIDIA MIG User Guide, "Supported MIG Pro
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -112,6 +112,17 @@ def fixed_layout(instances: Iterable[tuple[str, int]]) -> MigLayout:
         offers.setdefault(name, []).append(start)
         untouched |= profiles()[name].mask(start)
     return MigLayout(tuple(sorted((name, tuple(sorted(starts))) for name, starts in offers.items())), untouched)
+
+
+def assign_starts(names: Sequence[str], free: int = UNTOUCHED) -> tuple[int, ...] | None:
+    """Disjoint legal starts for instances that exist side by side, in their order; None if there are none. The lowest possible ones."""
+    if not names:
+        return ()
+    for start in profiles()[names[0]].legal(free):
+        rest = assign_starts(names[1:], free & ~profiles()[names[0]].mask(start))
+        if rest is not None:
+            return (start, *rest)
+    return None
 
 
 def models() -> tuple[str, ...]:

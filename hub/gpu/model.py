@@ -59,6 +59,8 @@ class Device:
     """Streaming multiprocessors; 0 where it has none or they are not known."""
     status: DeviceStatus = DeviceStatus.OK
     simulated: bool = False
+    minor: int | None = None
+    """The N of /dev/nvidiaN."""
     layout: MigLayout | None = None
     instances: tuple[MigInstance, ...] = ()
     """Existing MIG instances; empty on other engines and where the layout may be chosen freely."""

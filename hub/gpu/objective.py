@@ -127,7 +127,33 @@ class _FragmentTable(dict[DeviceFree, int]):
                     engines=demand.engines,
                 )
                 by_size.setdefault(size, []).append((demand.devices, weight))
-        self.several = tuple((_UsableTable(kinds, size), tuple(sorted(counts))) for size, counts in by_size.items())
+        self._several = tuple((_UsableTable(kinds, size), tuple(sorted(counts))) for size, counts in by_size.items())
+
+    def change(self, devices: tuple[DeviceFree, ...], picks: tuple[Pick, ...]) -> int:
+        """By how much `picks` change the weighted fragments of `devices`, but for what demands for several devices use *before*."""
+        change = 0
+        for before, after, _ in picks:
+            change += self[after] - self[before]
+        return change - self.usable_by_several(replaced(devices, picks)) if self._several else change
+
+    def usable_by_several(self, devices: tuple[DeviceFree, ...]) -> int:
+        """Weighted compute that demands for more than one device can use."""
+        if not self._several or not devices:
+            return 0
+        if devices[0].kind == devices[-1].kind:
+            return self._usable_by_several(devices)
+        # The devices of one session must be alike.
+        runs = groupby(devices, key=lambda free: free.kind)
+        return sum(self._usable_by_several(tuple(alike)) for _, alike in runs)
+
+    def _usable_by_several(self, devices: tuple[DeviceFree, ...]) -> int:
+        total = 0
+        for usable, counts in self._several:
+            amounts = [usable[free] for free in devices]
+            able = len(amounts) - amounts.count(0)
+            if able >= counts[0][0]:
+                total += sum(amounts) * sum([weight for needed, weight in counts if needed <= able])
+        return total
 
     def __missing__(self, free: DeviceFree) -> int:
         if len(self) >= TABLE_LIMIT:
@@ -170,7 +196,9 @@ class Objective:
     def waste(self, state: NodeState) -> int:
         """Millionths of a device wasted on a node in `state`: parts 1 and 2."""
         table = self._table(state.cpu_milli, state.memory_mib)
-        return self._waste(state.cpu_milli, state.memory_mib, state.devices, table)
+        fragments = sum(map(table.__getitem__, state.devices)) - table.usable_by_several(state.devices)
+        compute_milli = sum([free.compute_milli for free in state.devices])
+        return fragments * MICRO // self._total + self._stranded(state.cpu_milli, state.memory_mib, compute_milli)
 
     def best(self, state: NodeState, demand: Demand, waste: int | None = None) -> Choice | None:
         """How `demand` is best served by a node in `state`, whose `waste` the caller may know; None if it cannot be.
@@ -183,33 +211,27 @@ class Objective:
             return None
         if demand.devices == 0 and demand.pools is not None and state.pool not in demand.pools:
             return None
-        table = self._table(cpu_milli, memory_mib)
-        chosen: tuple[Pick, ...] | None = None
-        least = 0
-        for picks in options(self._kinds, state.devices, demand, self._admitting(demand)):
-            left = self._waste(cpu_milli, memory_mib, replaced(state.devices, picks), table)
-            if chosen is None or left < least:
-                chosen, least = picks, left
-        if chosen is None:
+        ways = options(self._kinds, state.devices, demand, self._admitting(demand))
+        if not ways:
             return None
+        table = self._table(cpu_milli, memory_mib)
+        changes = [table.change(state.devices, way) for way in ways]
+        change = min(changes)
+        chosen = ways[changes.index(change)]
+        # The ways differ in fragments alone: the host gives the same, and so do the devices in all.
+        fragments = sum(map(table.__getitem__, state.devices)) + change
         compute_milli = sum([free.compute_milli for free in state.devices]) - compute_of(demand)
+        left = fragments * MICRO // self._total + self._stranded(cpu_milli, memory_mib, compute_milli)
         room = _part(ROOM_PER_CPU_MILLI, cpu_milli) + _part(ROOM_PER_COMPUTE_MILLI, compute_milli)
-        return Choice(least + room - (self.waste(state) if waste is None else waste), chosen)
+        return Choice(left + room - (self.waste(state) if waste is None else waste), chosen)
 
-    def _waste(self, cpu_milli: int, memory_mib: int, devices: tuple[DeviceFree, ...], table: "_FragmentTable") -> int:
-        if not devices:
-            return 0
-        fragments = sum(map(table.__getitem__, devices))
-        if table.several:
-            for alike in _by_kind(devices):
-                fragments -= _usable_by_several(alike, table.several)
-        waste = fragments * MICRO // self._total
-        compute_milli = sum([free.compute_milli for free in devices])
+    def _stranded(self, cpu_milli: int, memory_mib: int, compute_milli: int) -> int:
+        stranded = 0
         for rate in self._rates:
             served = rate.served_milli(cpu_milli, memory_mib)
             if served < compute_milli:
-                waste += STRANDED_PER_RATE * (compute_milli - served)
-        return waste
+                stranded += STRANDED_PER_RATE * (compute_milli - served)
+        return stranded
 
     def _admitting(self, demand: Demand) -> "_Admitting":
         admitting = self._admitting_by_demand.get(demand)
@@ -247,26 +269,6 @@ def replaced(devices: tuple[DeviceFree, ...], picks: tuple[Pick, ...]) -> tuple[
         left.append(pick.after)
     left.sort()
     return tuple(left)
-
-
-def _by_kind(devices: tuple[DeviceFree, ...]) -> Iterable[tuple[DeviceFree, ...]]:
-    """The devices of each kind: those of one session must be alike. One kind on a node is the common case."""
-    if not devices or devices[0].kind == devices[-1].kind:
-        return (devices,)
-    return [tuple(alike) for _, alike in groupby(devices, key=lambda free: free.kind)]
-
-
-def _usable_by_several(
-    devices: tuple[DeviceFree, ...], several: tuple[tuple[_UsableTable, tuple[tuple[int, int], ...]], ...]
-) -> int:
-    """Weighted compute that demands for more than one device can use on `devices` of one kind."""
-    total = 0
-    for usable, counts in several:
-        amounts = [usable[free] for free in devices]
-        able = len(amounts) - amounts.count(0)
-        if able >= counts[0][0]:
-            total += sum(amounts) * sum(weight for needed, weight in counts if needed <= able)
-    return total
 
 
 def _part(fraction: tuple[int, int], amount: int) -> int:

@@ -64,28 +64,41 @@ def custom_profile(
         raise ShareSizeError(
             "A share's name has lowercase letters, digits, dots and hyphens, not %(name)s.", name=repr(name)
         )
+    if device.engine is Engine.CPU:
+        if compute_milli or device_memory_mib:
+            raise ShareSizeError("A share of CPUs is sized by its CPUs and memory alone.")
+        return _custom_cpu_part(name, device, cpu_milli, memory_mib)
     if device.engine is Engine.MIG:
         raise ShareSizeError("Shares of a MIG device are its instances; they cannot be sized freely.")
-    on_cpus = device.engine is Engine.CPU
     demand = Demand(
         cpu_milli=cpu_milli,
         memory_mib=memory_mib,
-        devices=0 if on_cpus else 1,
+        devices=1,
         compute_milli=compute_milli,
         device_memory_mib=device_memory_mib,
         models=frozenset({device.model}),
         pools=frozenset({device.pool}),
         engines=frozenset({device.engine}),
     )
-    if device_memory_mib > device.memory_mib or (on_cpus and memory_mib > device.memory_mib):
+    if device_memory_mib > device.memory_mib:
         raise ShareSizeError("%(name)s is larger than the device: %(most)s MiB.", name=name, most=device.memory_mib)
-    if on_cpus and cpu_milli > device.compute_milli:
-        raise ShareSizeError(
-            "%(name)s is larger than the machine: %(most)s CPUs.", name=name, most=device.compute_milli // 1000
-        )
     if device.engine is Engine.WHOLE and compute_milli != WHOLE_MILLI:
         raise ShareSizeError("%(device)s is only given out whole.", device=device.model)
     return _profile(name, device, demand, device.sms * compute_milli // WHOLE_MILLI, custom=True)
+
+
+def _custom_cpu_part(name: str, cpus: Device, cpu_milli: int, memory_mib: int) -> ShareProfile:
+    demand = Demand(cpu_milli=cpu_milli, memory_mib=memory_mib, pools=frozenset({cpus.pool}))
+    if cpu_milli > cpus.compute_milli or memory_mib > cpus.memory_mib:
+        raise ShareSizeError(
+            "%(name)s is larger than the machine: %(cpus)s CPUs and %(memory)s MiB.",
+            name=name,
+            cpus=cpus.compute_milli // 1000,
+            memory=cpus.memory_mib,
+        )
+    if not cpu_milli or not memory_mib:
+        raise ShareSizeError("A share of CPUs needs some CPU and some memory.")
+    return _profile(name, cpus, demand, 0, custom=True)
 
 
 def expected_workload(profiles: Iterable[ShareProfile]) -> Workload:

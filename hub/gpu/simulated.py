@@ -11,7 +11,7 @@ DEVICES_PER_NODE = 8
 CPU_MILLI_PER_DEVICE = 16_000
 MEMORY_MIB_PER_DEVICE = 196_608
 MOST_DEVICES = 100_000
-GROUP = re.compile(r"\s*(?:(\d{1,9})\s*x\s*)?([A-Za-z0-9-]+)\s*(?::\s*([a-z]+))?\s*")
+GROUP = re.compile(r"\s*(?:(\d{1,9})\s*x\s*)?([A-Za-z][A-Za-z0-9-]*)\s*(?::\s*([a-z]+))?\s*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,133 @@
+"""This machine's CPUs and memory: how much of them the centre may use, and what can hold a learner to a part of them. Reading only."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+MIB = 1024 * 1024
+UNLIMITED = 1 << 60
+"""cgroup v1 writes "no limit" as the largest page-aligned number of bytes."""
+
+
+class CpuEnforcement(StrEnum):
+    """What holds a CPU share, strongest first: a cpuset cannot be left, an affinity can be widened again by its process."""
+
+    CPUSET_V2 = "cpuset, cgroup v2"
+    CPUSET_V1 = "cpuset, cgroup v1"
+    AFFINITY = "affinity"
+
+
+@dataclass(frozen=True, slots=True)
+class CpuReading:
+    """What one look found: CPUs by number, how much of them in thousandths of one, memory in MiB, and what enforces a part."""
+
+    cpus: tuple[int, ...]
+    cpu_milli: int
+    memory_mib: int
+    enforcement: CpuEnforcement
+
+
+@dataclass(frozen=True, slots=True)
+class _Hierarchy:
+    """A mounted cgroup hierarchy and where this process is in it."""
+
+    mount: Path
+    own: Path
+
+    def upwards(self) -> Iterator[Path]:
+        """This process's cgroup and its ancestors: a limit holds at every level."""
+        yield self.own
+        for parent in self.own.parents:
+            if not parent.is_relative_to(self.mount):
+                return
+            yield parent
+
+
+def read_cpus(root: Path = Path("/"), affinity: frozenset[int] | None = None) -> CpuReading:
+    """The CPUs and memory of this machine, less what cgroups keep from this process; `root` holds proc and sys."""
+    cpus = tuple(sorted(os.sched_getaffinity(0) if affinity is None else affinity))
+    hierarchies = _hierarchies(root)
+    quota_milli = min(_cpu_quotas(hierarchies), default=UNLIMITED)
+    memory = min(_memory_limits(hierarchies), default=UNLIMITED)
+    return CpuReading(
+        cpus=cpus,
+        cpu_milli=min(len(cpus) * 1000, quota_milli),
+        memory_mib=min(_total_memory(root), memory) // MIB,
+        enforcement=_enforcement(hierarchies),
+    )
+
+
+def _hierarchies(root: Path) -> Mapping[str, _Hierarchy]:
+    """By controller; the unified hierarchy is called ''."""
+    own: dict[str, str] = {}
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        own.update(dict.fromkeys(controllers.split(","), path))
+    found: dict[str, _Hierarchy] = {}
+    for line in _text(root / "proc/self/mountinfo").splitlines():
+        fields, _, kind = line.partition(" - ")
+        mounted_root, point = fields.split()[3:5]
+        type_, _, options = kind.split(" ", 2)
+        names = [""] if type_ == "cgroup2" else options.split(",") if type_ == "cgroup" else []
+        for name in names:
+            if name in own and name not in found:
+                mount = root / point.lstrip("/")
+                # In a container the mount shows only a part of the hierarchy, and our path may lie outside it.
+                inner = own[name].removeprefix(mounted_root if mounted_root != "/" else "")
+                place = mount / inner.lstrip("/")
+                found[name] = _Hierarchy(mount, place if place.is_dir() else mount)
+    return found
+
+
+def _cpu_quotas(hierarchies: Mapping[str, _Hierarchy]) -> Iterator[int]:
+    if "" in hierarchies:
+        for directory in hierarchies[""].upwards():
+            quota, _, period = _text(directory / "cpu.max").strip().partition(" ")
+            if quota.isdecimal() and period.isdecimal():
+                yield int(quota) * 1000 // int(period)
+    if "cpu" in hierarchies:
+        for directory in hierarchies["cpu"].upwards():
+            quota = _text(directory / "cpu.cfs_quota_us").strip()
+            period = _text(directory / "cpu.cfs_period_us").strip()
+            if quota.isdecimal() and period.isdecimal():  # -1: no quota
+                yield int(quota) * 1000 // int(period)
+
+
+def _memory_limits(hierarchies: Mapping[str, _Hierarchy]) -> Iterator[int]:
+    for name, file in (("", "memory.max"), ("memory", "memory.limit_in_bytes")):
+        if name in hierarchies:
+            for directory in hierarchies[name].upwards():
+                limit = _text(directory / file).strip()
+                if limit.isdecimal():
+                    yield int(limit)
+
+
+def _enforcement(hierarchies: Mapping[str, _Hierarchy]) -> CpuEnforcement:
+    unified = hierarchies.get("")
+    if unified is not None:
+        for directory in unified.upwards():
+            held = "cpuset" in _text(directory / "cgroup.controllers").split()
+            if held and os.access(directory / "cgroup.subtree_control", os.W_OK):
+                return CpuEnforcement.CPUSET_V2
+    cpuset = hierarchies.get("cpuset")
+    if cpuset is not None and any(os.access(directory, os.W_OK) for directory in cpuset.upwards()):
+        return CpuEnforcement.CPUSET_V1
+    return CpuEnforcement.AFFINITY
+
+
+def _total_memory(root: Path) -> int:
+    for line in _text(root / "proc/meminfo").splitlines():
+        name, _, amount = line.partition(":")
+        if name == "MemTotal":
+            return int(amount.split()[0]) * 1024
+    return 0
+
+
+def _text(path: Path) -> str:
+    """What a file of proc or sys says; nothing where it does not exist or may not be read, which is how kernels differ."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
