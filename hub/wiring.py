@@ -5,6 +5,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ def serve(state: StateDir) -> None:
     from hub.web.i18n import load_translators  # noqa: PLC0415
     from hub.web.jupyterhub_api import JupyterHubApi  # noqa: PLC0415
     from hub.web.rendering import Renderer  # noqa: PLC0415
+    from hub.web.room import Rooms  # noqa: PLC0415
 
     settings = effective_settings(state)
     secrets = load_or_create_secrets(state.secrets_file)
@@ -54,6 +56,7 @@ def serve(state: StateDir) -> None:
             cohorts,
             JupyterHubApi(addresses.hub_api_url, secrets.practicum_token, settings.public_url),
             Renderer(load_translators(), settings.language, shows_insecure_banner=not settings.sandbox.enforced),
+            Rooms(state, settings.sandbox, own_uids=os.geteuid() == 0),
             secrets.hub_token,
         )
         uvicorn.run(

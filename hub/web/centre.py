@@ -13,6 +13,7 @@ from hub.settings import Settings
 from hub.web.jupyterhub_api import JupyterHubApi
 from hub.web.page_session import SessionCookie
 from hub.web.rendering import Renderer
+from hub.web.room import Rooms
 from hub.web.server_starts import ServerStarts
 
 P = ParamSpec("P")
@@ -46,6 +47,7 @@ class Centre:
     cohorts: CohortService
     jupyterhub: JupyterHubApi
     renderer: Renderer
+    rooms: Rooms
     hub_token: str = field(repr=False)
     """What JupyterHub shows when it asks about people."""
     starts: ServerStarts = field(init=False)
@@ -55,7 +57,8 @@ class Centre:
     def __post_init__(self) -> None:
         object.__setattr__(self, "starts", ServerStarts(self.jupyterhub))
         object.__setattr__(self, "passwords", PasswordThreads())
-        object.__setattr__(self, "cookie", SessionCookie(self.settings.public_url.startswith("https://")))
+        is_https = self.settings.public_url.startswith("https://")
+        object.__setattr__(self, "cookie", SessionCookie(is_https, self.settings.server_subdomains))
 
     @property
     def has_passwords(self) -> bool:

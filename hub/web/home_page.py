@@ -16,6 +16,7 @@ async def show_home(request: Request, centre: CentreOf, visitor: PageVisitor) ->
     """Courses, lessons, and what the server is doing."""
     server = await centre.jupyterhub.server(visitor.person.name)
     courses = await to_thread.run_sync(centre.cohorts.roster.courses_of, visitor.person)
+    room = await to_thread.run_sync(centre.rooms.of, visitor.person.name, visitor.person.uid)
     lesson_urls = {}
     if server.status is ServerStatus.RUNNING:
         lesson_urls = {
@@ -29,5 +30,6 @@ async def show_home(request: Request, centre: CentreOf, visitor: PageVisitor) ->
         signed_in=visitor,
         server=server,
         courses=courses,
+        room=room,
         lesson_urls=lesson_urls,
     )

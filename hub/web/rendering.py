@@ -28,7 +28,12 @@ def template_functions(translator: Translator) -> dict[str, Callable[..., Markup
     def translate_count(singular: str, plural: str, count: int, **fields: object) -> Markup:
         return escape(translator.ngettext(singular, plural, count)) % {"count": count, **fields}
 
-    return {"_": translate, "ngettext": translate_count}
+    return {"_": translate, "ngettext": translate_count, "size": _size}
+
+
+def _size(mib: int) -> Markup:
+    """A size for people, with a space that does not break."""
+    return Markup("%.3g&nbsp;GiB") % (mib / 1024) if mib >= 1024 else Markup("%d&nbsp;MiB") % mib
 
 
 class Renderer:

@@ -16,11 +16,13 @@ from hub.cohorts.uids import UidRange
 from hub.database import Database, sqlite_url
 from hub.migrations import migrate
 from hub.settings import Settings
+from hub.state import StateDir
 from hub.web.app import create_app
 from hub.web.centre import Centre
 from hub.web.i18n import load_translators
 from hub.web.jupyterhub_api import JupyterHubApi
 from hub.web.rendering import Renderer
+from hub.web.room import Rooms
 from tests.hub.web.browser import Browser
 from tests.hub.web.fake_jupyterhub import SERVICE_TOKEN, FakeJupyterHub
 
@@ -67,7 +69,16 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-async def app(cohorts: CohortService, jupyterhub: FakeJupyterHub, settings: Settings) -> AsyncIterator[FastAPI]:
+def state(tmp_path: Path) -> StateDir:
+    made = StateDir(tmp_path / "state")
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+async def app(
+    cohorts: CohortService, jupyterhub: FakeJupyterHub, settings: Settings, state: StateDir
+) -> AsyncIterator[FastAPI]:
     """The running application."""
     transport = httpx.ASGITransport(jupyterhub.app())
     made = create_app(
@@ -76,6 +87,7 @@ async def app(cohorts: CohortService, jupyterhub: FakeJupyterHub, settings: Sett
             cohorts,
             JupyterHubApi("http://hub/hub/api", SERVICE_TOKEN, settings.public_url, transport),
             Renderer(load_translators(), settings.language, shows_insecure_banner=False),
+            Rooms(state, settings.sandbox, own_uids=False),
             HUB_TOKEN,
         )
     )
