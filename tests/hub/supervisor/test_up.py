@@ -43,6 +43,14 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
         identity.end(0.0)
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
+    """A centre for tests that only look at it."""
+    made = Centre(tmp_path_factory.mktemp("running") / "state", free_port()).start()
+    yield made
+    assert made.stop() == 0
+
+
 def marked(centre: Centre) -> list[tuple[ProcessIdentity, str]]:
     return ProcessRecords(centre.state_dir / "run").marked()
 
@@ -132,22 +140,20 @@ def test_without_demo_there_is_nobody_now_and_later(centre: Centre) -> None:
     assert centre.invitations == {}
 
 
-def test_nothing_secret_is_in_the_argv_of_any_of_its_processes(centre: Centre) -> None:
-    centre.start()
-    secrets = json.loads((centre.state_dir / "secrets.json").read_text()).values()
-    pids = [identity.pid for identity, _ in marked(centre)]
+def test_nothing_secret_is_in_the_argv_of_any_of_its_processes(running: Centre) -> None:
+    secrets = json.loads((running.state_dir / "secrets.json").read_text()).values()
+    pids = [identity.pid for identity, _ in marked(running)]
     assert len(pids) == 4
     argv = " ".join(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in pids)
     assert not [secret for secret in secrets if secret in argv]
 
 
-def test_a_second_up_refuses_in_one_line_that_names_the_first(centre: Centre) -> None:
-    centre.start()
-    assert centre.process is not None
-    line = refusal(up(centre, "--port", str(free_port())))
-    assert f"process {centre.process.pid}" in line
-    assert centre.url in line
-    assert centre.answers()
+def test_a_second_up_refuses_in_one_line_that_names_the_first(running: Centre) -> None:
+    assert running.process is not None
+    line = refusal(up(running, "--port", str(free_port())))
+    assert f"process {running.process.pid}" in line
+    assert running.url in line
+    assert running.answers()
 
 
 def test_a_taken_port_is_one_line_and_nothing_is_left(centre: Centre) -> None:
@@ -238,15 +244,14 @@ def test_a_signal_while_it_starts_ends_it_too(centre: Centre) -> None:
         assert marked(centre) == []
 
 
-def test_settings_are_one_snapshot_for_all_processes_of_one_start(centre: Centre) -> None:
-    centre.start()
-    shown = json.loads((centre.state_dir / "run" / "settings.json").read_text())
-    assert shown["port"] == centre.port
-    (centre.state_dir / "settings.yaml").write_text("port: 1\n")
-    kill_part(centre, "jupyterhub")
+def test_a_part_that_restarts_alone_sees_the_settings_its_neighbours_saw(running: Centre) -> None:
+    shown = json.loads((running.state_dir / "run" / "settings.json").read_text())
+    assert shown["port"] == running.port
+    (running.state_dir / "settings.yaml").write_text("port: 1\n")
+    kill_part(running, "jupyterhub")
     time.sleep(0.5)
-    centre.wait_until_whole()
-    assert centre.answers()
+    running.wait_until_whole()
+    (running.state_dir / "settings.yaml").unlink()
 
 
 def test_kill_9_of_the_supervisor_leaves_all_running_and_the_next_takes_over(centre: Centre) -> None:
