@@ -1,4 +1,4 @@
-"""File descriptor numbers that bubblewrap and the sandbox's init are started with, agreed between order and keeper."""
+"""What order, keeper and starter agree on: descriptor numbers that bubblewrap and the init are started with, and a word."""
 
 SECCOMP = 10
 """bubblewrap reads the filter program here."""
@@ -16,3 +16,5 @@ FIRST_TEXT = 20
 """Texts of files made inside, one descriptor each, from here on."""
 MOVED_FROM = 200
 """Where the keeper keeps its own ends, so that handing out the numbers above overwrites none of them."""
+KEPT = b"kept\n"
+"""The starter's last word to the keeper, once it will find the sandbox again; without it the keeper ends the sandbox."""

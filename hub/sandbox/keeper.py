@@ -1,8 +1,9 @@
 """Outside, one per sandbox: starts it, relays for it, keeps its log, ends it. Outlives whoever started it.
 
-Run as `python -I -S -X utf8 keeper.py` with an order (`hub.sandbox.order`) on standard input; answers one JSON line on
-standard output and lets go of its starter. SIGTERM ends the sandbox gracefully, SIGUSR1 at once. When it is killed
-itself, the sandbox's init sees the connection close and ends the program.
+Run as `python -I -S -X utf8 keeper.py` with an order (`hub.sandbox.order`) as a line of standard input; answers one JSON
+line on standard output, waits for the word that the starter will find the sandbox again, and lets go of it: a starter that
+dies before that leaves nothing. SIGTERM ends the sandbox gracefully, SIGUSR1 at once. When the keeper is killed itself, the
+sandbox's init sees the connection close and ends the program.
 """
 
 # ruff: noqa: PTH123 -- pathlib would cost every learner's keeper most of a megabyte
@@ -23,6 +24,7 @@ from typing import Any
 sys.path.append(__file__.rsplit("/", 3)[0])
 
 from hub.sandbox.birth import BirthError, Sandbox
+from hub.sandbox.descriptors import KEPT
 from hub.sandbox.journal import Journal
 from hub.sandbox.processes import start_time
 from hub.sandbox.relay import Accepted, Door, Relay
@@ -236,11 +238,25 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def answer(reply: dict[str, Any], journal: Journal | None) -> None:
-    """Tell the starter, then let go of its descriptors."""
+def answer(reply: dict[str, Any]) -> None:
+    """Tell the starter."""
     os.write(1, json.dumps(reply).encode() + b"\n")
+
+
+def await_kept(running: dict[str, Any]) -> None:
+    """Tell the starter the facts and wait until it has made sure that it will find them again.
+
+    Raises `BrokenPipeError` when it is gone, before the answer or after it.
+    """
+    answer({"running": running})
+    if sys.stdin.buffer.readline() != KEPT:
+        raise BrokenPipeError
+
+
+def let_go(journal: Journal) -> None:
+    """Of the starter's descriptors."""
     null = os.open("/dev/null", os.O_RDWR)
-    for fd, replacement in ((0, null), (1, null), (2, journal.fd if journal else null)):
+    for fd, replacement in ((0, null), (1, null), (2, journal.fd)):
         os.dup2(replacement, fd)
     os.close(null)
 
@@ -264,7 +280,7 @@ def facts(order: dict[str, Any], sandbox: Sandbox, listener: socket.socket | Non
 
 
 def main() -> int:
-    order = json.loads(sys.stdin.buffer.read())
+    order = json.loads(sys.stdin.buffer.readline())
     detach()
     raise_descriptor_limit()
     signals = catch_signals()
@@ -280,15 +296,16 @@ def main() -> int:
         if order["inside_server_port"] is not None:
             listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         ways = sandbox.start(order)
+        await_kept(facts(order, sandbox, listener))
         become(order["user"])
         del order["errand"]  # the program's secrets are not needed any more
-        answer({"running": facts(order, sandbox, listener)}, journal)
+        let_go(journal)
     except BrokenPipeError:
         sandbox.abandon()  # the starter is gone, so nobody would ever know of this sandbox
         return 1
     except (OSError, BirthError) as exc:
         sandbox.abandon()
-        answer({"failed": str(exc)}, journal)
+        answer({"failed": str(exc)})
         return 1
     keeper = Keeper(order, sandbox, journal)
     keeper.serve(ways, listener, signals)

@@ -22,16 +22,25 @@ def is_running(pid: int, started: int) -> bool:
     return start_time(pid) == started
 
 
-def send(pid: int, started: int, number: signal.Signals) -> bool:
-    """Signal that very process; False if it is gone. Raises `PermissionError`."""
+def open_end(pid: int, started: int) -> int | None:
+    """A descriptor that means that very process for good and is readable once it has ended; None if it is gone."""
     try:
         fd = pidfd_open(pid)
     except ProcessLookupError:
+        return None
+    # Looked at after opening: had the number come back as another's before, the start time tells.
+    if is_running(pid, started):
+        return fd
+    close(fd)
+    return None
+
+
+def send(pid: int, started: int, number: signal.Signals) -> bool:
+    """Signal that very process; False if it is gone. Raises `PermissionError`."""
+    fd = open_end(pid, started)
+    if fd is None:
         return False
     try:
-        # Looked at after opening: the descriptor names one process for good, so that the signal cannot miss it.
-        if not is_running(pid, started):
-            return False
         signal.pidfd_send_signal(fd, number)
     except ProcessLookupError:
         return False
@@ -43,13 +52,10 @@ def send(pid: int, started: int, number: signal.Signals) -> bool:
 
 def wait_gone(pid: int, started: int, timeout_s: float) -> bool:
     """Whether that very process has ended within `timeout_s`; it need not be a child."""
-    try:
-        fd = pidfd_open(pid)
-    except ProcessLookupError:
+    fd = open_end(pid, started)
+    if fd is None:
         return True
     try:
-        if not is_running(pid, started):
-            return True
         # Not select(): a process with many files open may have a descriptor above its limit of 1024.
         poll = select.poll()
         poll.register(fd, select.POLLIN)

@@ -55,6 +55,13 @@ class RunningSandbox:
         """Whether its keeper runs too, so that it can be reached."""
         return self._keeper_runs() and self._sandbox_runs()
 
+    def end_descriptor(self) -> int | None:
+        """A descriptor that becomes readable when it cannot be reached any more; None when that is so already.
+
+        It is the caller's to close.
+        """
+        return processes.open_end(self.keeper_pid, self.keeper_started) if self.is_served() else None
+
     def stop(self, grace_s: float) -> None:
         """End it and wait: SIGTERM to the program, SIGKILL to everything after `grace_s` (the spec's own grace is the most).
 

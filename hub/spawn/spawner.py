@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +15,7 @@ from tornado.httpclient import AsyncHTTPClient
 from hub.errors import HubError
 from hub.roster_client import RosterClient
 from hub.sandbox.errors import SandboxError
-from hub.sandbox.launch import start_async
+from hub.sandbox.launch import begin_async
 from hub.sandbox.running import RunningSandbox
 from hub.spawn.server import INSIDE_HUB_PORT, INSIDE_SERVER_PORT, ServerHost
 
@@ -50,6 +52,8 @@ class PracticumSpawner(Spawner):
     """Both set once by jupyterhub_config.py."""
 
     _running: RunningSandbox | None = None
+    _end: int | None = None
+    """Becomes readable when the server has ended."""
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -64,7 +68,11 @@ class PracticumSpawner(Spawner):
         try:
             plan = await self.roster.plan_server(self.user.name)
             spec = self.server_host.prepare(plan, self.get_env())
-            self._running = await start_async(spec)
+            with await begin_async(spec) as newborn:
+                self._running = newborn.running
+                # Before it is kept: a hub that is killed in between leaves no server, one killed later finds it again.
+                self._store_state()
+                newborn.keep()
         except HubError as exc:
             raise _refusal(exc) from exc
         except SandboxError as exc:
@@ -79,7 +87,7 @@ class PracticumSpawner(Spawner):
     async def _until_it_answers(self, running: RunningSandbox, url: str) -> None:
         # JupyterHub's own look for it comes at random, ever longer steps: about a second is lost to them.
         deadline = time.monotonic() + self.start_timeout - _SPARE_S
-        while running.is_alive():
+        while running.is_served():
             # Until it listens, the keeper has nobody to connect to and drops the connection.
             with contextlib.suppress(OSError):
                 answer = await AsyncHTTPClient().fetch(url, raise_error=False, request_timeout=2.0)
@@ -92,18 +100,57 @@ class PracticumSpawner(Spawner):
         self.log.error("the server of %s did not come up; its log: %s", self.user.name, running.log_file)
         raise _refusal(ServerSilentError())
 
+    async def get_url(self) -> str:
+        """Where the server is found, also when the hub was killed before JupyterHub stored its port."""
+        if self._running is None:
+            return str(self.server.url)
+        return f"http://127.0.0.1:{self._running.host_port}{self.server.base_url}"
+
     async def poll(self) -> int | None:
-        """None while the server runs, else 0."""
-        if self._running is not None and self._running.is_alive():
-            return None
+        """None while the server can be reached, else 0; then nothing of it is left."""
+        if self._running is not None:
+            if self._running.is_served():
+                return None
+            # Without its keeper nobody reaches it; it is ending by itself, and the home must be free before that is said.
+            await asyncio.to_thread(self._running.stop, STOP_GRACE_S)
         self.clear_state()
         return 0
+
+    def add_poll_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Tell `callback` when the server has ended: at once, not at JupyterHub's next look 30 s later."""
+        super().add_poll_callback(callback, *args, **kwargs)
+        self._stop_watching()
+        loop = asyncio.get_running_loop()
+        self._end = self._running.end_descriptor() if self._running is not None else None
+        if self._end is None:
+            loop.call_soon(self._ended)
+        else:
+            loop.add_reader(self._end, self._ended)
+
+    def stop_polling(self) -> None:
+        super().stop_polling()
+        self._stop_watching()
+
+    def _ended(self) -> None:
+        self._stop_watching()
+        self._ending = asyncio.ensure_future(self.poll_and_notify())
+
+    def _stop_watching(self) -> None:
+        if self._end is not None:
+            asyncio.get_running_loop().remove_reader(self._end)
+            os.close(self._end)
+            self._end = None
 
     async def stop(self, now: bool = False) -> None:
         """End the server: gracefully, or at once when `now`."""
         if self._running is not None:
             await asyncio.to_thread(self._running.stop, 0 if now else STOP_GRACE_S)
         self.clear_state()
+
+    def _store_state(self) -> None:
+        # As JupyterHub does once `start` has returned, which is seconds later.
+        self.orm_spawner.state = self.get_state()
+        self.db.commit()
 
     def get_state(self) -> dict[str, Any]:
         state: dict[str, Any] = super().get_state()

@@ -15,7 +15,7 @@ import pytest
 
 from hub.sandbox import limits
 from hub.sandbox.errors import SpecError, StartError
-from hub.sandbox.launch import bubblewrap_path, start_async
+from hub.sandbox.launch import begin, begin_async, bubblewrap_path
 from hub.sandbox.limits import containment, find_controllers
 from hub.sandbox.order import order
 from hub.sandbox.processes import is_running
@@ -154,7 +154,8 @@ def test_a_stopped_bubblewrap_is_not_taken_for_a_killed_one(boxes: Boxes) -> Non
     assert box.running.is_served()
 
 
-def test_a_sandbox_nobody_would_know_of_is_ended(boxes: Boxes) -> None:
+@pytest.mark.parametrize("heard", [False, True], ids=["before the answer", "before it noted the answer"])
+def test_a_sandbox_nobody_would_know_of_is_ended(boxes: Boxes, heard: bool) -> None:
     marker = f"62{os.getpid()}"
     spec = boxes.spec("sleep", marker)
     told = order(
@@ -164,14 +165,68 @@ def test_a_sandbox_nobody_would_know_of_is_ended(boxes: Boxes) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
         assert keeper.stdin is not None
         assert keeper.stdout is not None
-        keeper.stdout.close()  # its starter dies before it hears the answer
-        keeper.stdin.write(json.dumps(told).encode())
+        keeper.stdin.write(json.dumps(told).encode() + b"\n")
+        keeper.stdin.flush()
+        if heard:
+            assert "running" in json.loads(keeper.stdout.readline())
+            assert _with_argument(marker) != []
+        keeper.stdout.close()
         keeper.stdin.close()
         assert keeper.wait(10) == 0
     log = Path(spec.log_file)
     eventually(log.exists)
     eventually(lambda: not _holding(log))
     assert _with_argument(marker) == []
+
+
+def test_a_starter_killed_before_it_noted_the_sandbox_leaves_nothing(boxes: Boxes) -> None:
+    """The hub's case: whatever moment of a start it is killed in, there is no server that its successor cannot find."""
+    running = _killed_in_a_start(boxes, "newborn = begin(spec)")
+    eventually(lambda: not running.is_alive())
+    assert not any(Path(directory).exists() for directory in running.cgroups)
+
+
+def test_a_starter_killed_after_it_kept_the_sandbox_leaves_it_running(boxes: Boxes) -> None:
+    running = _killed_in_a_start(boxes, "newborn = begin(spec); newborn.keep()")
+    time.sleep(0.3)
+    assert running.is_served()
+    running.stop(1)
+
+
+def _killed_in_a_start(boxes: Boxes, last_words: str) -> RunningSandbox:
+    """What was known to a process that killed itself at that point of a start."""
+    code = (
+        "import json, sys, os\nfrom hub.sandbox.launch import begin\nfrom hub.sandbox.spec import SandboxSpec\n"
+        f"spec = SandboxSpec.from_dict(json.load(sys.stdin))\n{last_words}\n"
+        "print(json.dumps(newborn.running.to_dict()), flush=True)\nos.kill(os.getpid(), 9)"
+    )
+    told = json.dumps(boxes.spec("sleep", "600").to_dict())
+    done = subprocess.run([sys.executable, "-c", code], input=told, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    return RunningSandbox.from_dict(json.loads(done.stdout))
+
+
+def test_one_that_was_never_kept_ends_with_its_block(boxes: Boxes) -> None:
+    with begin(boxes.spec("sleep", "600")) as newborn:
+        assert newborn.running.is_served()
+    eventually(lambda: not newborn.running.is_alive())
+
+
+def test_one_that_was_kept_outlives_its_block(boxes: Boxes) -> None:
+    with begin(boxes.spec("sleep", "600")) as newborn:
+        running = newborn.keep()
+    time.sleep(0.3)
+    assert running.is_served()
+    running.stop(1)
+
+
+def test_what_has_ended_cannot_be_kept(boxes: Boxes) -> None:
+    with begin(boxes.spec("sleep", "600")) as newborn:
+        os.kill(newborn.running.keeper_pid, signal.SIGKILL)
+        eventually(lambda: not newborn.running.is_served())
+        with pytest.raises(StartError, match="ended at once"):
+            newborn.keep()
+    newborn.running.stop(0)
 
 
 def test_a_class_that_starts_at_once_gets_a_sandbox_each(boxes: Boxes) -> None:
@@ -279,14 +334,14 @@ def test_a_pid_that_came_back_as_another_process_is_not_taken_for_it(boxes: Boxe
 
 
 async def test_async_start_gives_the_same(boxes: Boxes) -> None:
-    running = await start_async(boxes.spec("sleep", "60"))
+    running = (await begin_async(boxes.spec("sleep", "60"))).keep()
     assert running.is_served()
     running.stop(1)
 
 
 async def test_a_cancelled_start_ends_what_it_started(boxes: Boxes) -> None:
     marker = f"61{os.getpid()}"
-    starting = asyncio.ensure_future(start_async(boxes.spec("sleep", marker)))
+    starting = asyncio.ensure_future(begin_async(boxes.spec("sleep", marker)))
     await asyncio.sleep(0.01)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
