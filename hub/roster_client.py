@@ -3,16 +3,22 @@
 Nothing is cached: a membership that ended a second ago has ended here too.
 """
 
+import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
 from hub.errors import HubError
+
+_PATIENCE_S = 4.0
+"""A service that was killed is back sooner; until then nobody accepts the connection, so nothing is done twice."""
+_ASK_AGAIN_S = 0.1
 
 
 class RosterUnreachableError(HubError):
@@ -109,10 +115,7 @@ class RosterClient:
             request_timeout=self._timeout_s,
             follow_redirects=False,
         )
-        try:
-            response = await AsyncHTTPClient().fetch(request, raise_error=False)
-        except OSError as exc:
-            raise RosterUnreachableError from exc
+        response = await _fetch(request)
         # 599 is Tornado's own code for a time-out or a connection that broke.
         if response.code >= 500:
             raise RosterUnreachableError
@@ -122,6 +125,19 @@ class RosterClient:
                 Refusal(response.code, answer["code"], answer["sentence"], answer.get("fields") or {})
             )
         return answer
+
+
+async def _fetch(request: HTTPRequest) -> HTTPResponse:
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return await AsyncHTTPClient().fetch(request, raise_error=False)
+        except ConnectionRefusedError as exc:
+            if time.monotonic() > deadline:
+                raise RosterUnreachableError from exc
+        except OSError as exc:
+            raise RosterUnreachableError from exc
+        await asyncio.sleep(_ASK_AGAIN_S)
 
 
 def _person(answer: Mapping[str, Any]) -> Person:

@@ -58,6 +58,12 @@ class Centre:
 
     def start(self) -> "Centre":
         """Start and wait until the sign-in page answers."""
+        self.launch()
+        self.wait_until_whole()
+        return self
+
+    def launch(self) -> None:
+        """Start without waiting."""
         with self.log.open("w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 [
@@ -77,20 +83,28 @@ class Centre:
                 start_new_session=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
-        self.wait_until_whole()
-        return self
 
     def wait_until_whole(self, timeout_s: float = READY_S) -> float:
         """Wait until every part answers; seconds it took."""
         began = time.monotonic()
         while time.monotonic() - began < timeout_s:
-            self.output = self.log.read_text(encoding="utf-8")
-            if self.process is not None and self.process.poll() is not None:
-                raise AssertionError(f"`up` ended with {self.process.returncode}:\n{self.output}")
-            if self.answers() and ("Ready" in self.output or self.process is None):
+            if self.is_ready() and self.answers():
                 return time.monotonic() - began
             time.sleep(0.1)
         raise AssertionError(f"the centre was not whole after {timeout_s} s:\n{self.output}")
+
+    def is_ready(self) -> bool:
+        """Whether `up` has said so; fails the test when it has ended."""
+        self.output = self.log.read_text(encoding="utf-8")
+        if self.process is not None and self.process.poll() is not None:
+            raise AssertionError(f"`up` ended with {self.process.returncode}:\n{self.output}")
+        return "Ready" in self.output
+
+    def kill(self) -> None:
+        """End `up` alone, without a chance to end anything else."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
 
     def answers(self) -> bool:
         """Whether sign-in page, hub API and our own service all answer through the proxy."""
@@ -110,6 +124,11 @@ class Centre:
         self.output = self.log.read_text(encoding="utf-8")
         return status
 
+    def end(self) -> None:
+        """Stop it if it runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+
 
 @contextmanager
 def running_centre(state_dir: Path, *options: str) -> Iterator[Centre]:
@@ -118,5 +137,4 @@ def running_centre(state_dir: Path, *options: str) -> Iterator[Centre]:
     try:
         yield centre.start()
     finally:
-        if centre.process is not None and centre.process.poll() is None:
-            centre.stop()
+        centre.end()

@@ -100,6 +100,17 @@ class Visitor:
             time.sleep(0.1)
         raise AssertionError(f"the server of {name} was not ready after {timeout_s} s")
 
+    def stop_server(self, name: str, timeout_s: float = 30) -> None:
+        """Stop the person's server and wait until it is gone."""
+        stopped = self.hub_api("DELETE", f"/users/{name}/server")
+        assert stopped.status_code in {202, 204}, stopped.text
+        began = time.monotonic()
+        while time.monotonic() - began < timeout_s:
+            if not self.hub_api("GET", f"/users/{name}").json()["servers"]:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"the server of {name} still ran after {timeout_s} s")
+
     def server_token(self, name: str) -> str:
         """An API token for the person's own server, as a script of theirs would use."""
         answer = self.hub_api(

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import hub.sandbox
+from hub.sandbox.limits import sweep
 from hub.state import StateDir
 from hub.supervisor.identity import ProcessIdentity, all_pids, command_line, wait_all
 
@@ -39,7 +40,10 @@ def end_servers(state: StateDir, grace_s: float) -> list[ProcessIdentity]:
     left = wait_all(left, _LAST_RESORT_S)
     for each in left:
         each.send(signal.SIGKILL)
-    return wait_all(left, _LAST_RESORT_S)
+    left = wait_all(left, _LAST_RESORT_S)
+    # A keeper gave up the right to remove its cgroups when it gave up root.
+    sweep()
+    return left
 
 
 def _logs_into(pid: int, servers: Path) -> bool:

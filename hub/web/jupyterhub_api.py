@@ -4,7 +4,9 @@ Every wait has a deadline. A JupyterHub that does not answer is `HubUnreachableE
 `HubRefusedError` with its own words. Source: https://jupyterhub.readthedocs.io/en/stable/reference/rest-api.html
 """
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +24,9 @@ _START_DEADLINE = httpx.Timeout(90, connect=3)
 """JupyterHub answers a start after `slow_spawn_timeout` (10 s) at the latest; a busy one may need longer to begin."""
 _STREAM_DEADLINE = httpx.Timeout(30, connect=3)
 """JupyterHub sends a sign of life every 8 s."""
+_PATIENCE_S = 8.0
+"""A JupyterHub that was killed is back sooner; until then nobody accepts the connection, so nothing is done twice."""
+_ASK_AGAIN_S = 0.1
 
 
 class ServerStatus(StrEnum):
@@ -179,7 +184,7 @@ class JupyterHubApi:
     ) -> httpx.Response:
         sent = {"Authorization": f"token {self._token}"} if authenticated else {}
         try:
-            answer = await self._http.request(method, path, headers={**sent, **(headers or {})}, **options)
+            answer = await self._request(method, path, headers={**sent, **(headers or {})}, **options)
         except httpx.HTTPError as exc:
             raise HubUnreachableError from exc
         if answer.is_success or answer.status_code in accept:
@@ -187,6 +192,16 @@ class JupyterHubApi:
         if answer.status_code in {502, 503, 504}:
             raise HubUnreachableError
         raise _refusal(answer)
+
+    async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return await self._http.request(method, path, **options)
+            except httpx.ConnectError:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(_ASK_AGAIN_S)
 
 
 def _user(name: str) -> str:
