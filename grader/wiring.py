@@ -13,7 +13,9 @@ from grader.autograde.worker import Worker
 from grader.exchange.intake import Intake
 from grader.exchange.objects import ObjectStore
 from grader.exchange.reconcile import Reconciler
+from grader.feedback.service import FeedbackService
 from grader.gradebook.book import Gradebook, gradebook_url
+from grader.gradebook.manual import ManualGrading
 from grader.gradebook.recording import MarksReader, Recorder
 from grader.migrations import migrate
 from grader.rules import CourseRules, NoRules
@@ -59,6 +61,8 @@ class Grading:
     service: GradingService
     recorder: Recorder
     reader: MarksReader
+    manual: ManualGrading
+    feedback: FeedbackService
     gradebooks: Gradebooks
     rules: CourseRules
     clock: Clock
@@ -101,6 +105,8 @@ def open_grading(
     shelf = Shelf(state.courses) if courses is None else Shelf(state.courses, courses)
     intake = Intake(database, objects, clock)
     gradebooks = Gradebooks(state.courses)
+    reader = MarksReader(database, rules)
+    recorder = Recorder(database, shelf, rules, clock, gradebooks)
     return Grading(
         database=database,
         objects=objects,
@@ -108,8 +114,12 @@ def open_grading(
         intake=intake,
         reconciler=Reconciler(database, objects, intake, clock, shelf.notebook_files),
         service=GradingService(database, objects, shelf, clock),
-        recorder=Recorder(database, shelf, rules, clock, gradebooks),
-        reader=MarksReader(database, rules),
+        recorder=recorder,
+        reader=reader,
+        manual=ManualGrading(
+            database=database, objects=objects, shelf=shelf, reader=reader, recorder=recorder, clock=clock
+        ),
+        feedback=FeedbackService(database, objects, shelf, reader, clock),
         gradebooks=gradebooks,
         rules=rules,
         clock=clock,

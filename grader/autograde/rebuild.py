@@ -252,7 +252,15 @@ def _gap(bench: _Workbench, anchor: int) -> list[RebuiltCell]:
         if maybe is not None and bench.is_added(index):
             lost.remove(maybe)
     restored = [RebuiltCell(Origin.SOURCE, cell.cell_type, cell.text, cell) for cell in lost]
-    return restored + [RebuiltCell(Origin.LEARNER, each.cell_type, each.text, learner=each) for each in theirs]
+    return restored + [_unmarked(bench, each) for each in theirs]
+
+
+def _unmarked(bench: _Workbench, cell: LearnerCell) -> RebuiltCell:
+    """An unmarked cell of the learner's notebook: the source's own where nothing was changed."""
+    same = (each for each in bench.source.cells if each.grade_id is None and each.text.strip() == cell.text.strip())
+    source = next((each for each in same if each.cell_type == cell.cell_type), None)
+    origin = Origin.LEARNER if source is None else Origin.SOURCE
+    return RebuiltCell(origin, cell.cell_type, cell.text, source, cell)
 
 
 def _unmarked_after(source: SourceNotebook, anchor: int) -> list[SourceCell]:
