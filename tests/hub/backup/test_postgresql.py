@@ -36,7 +36,7 @@ def centre(root: Path, url: str) -> StateDir:
 
 
 def test_what_is_in_postgresql_comes_back_into_another_database(postgres: PostgresServer, tmp_path: Path) -> None:
-    before, after = postgres.new_database(), postgres.new_database()
+    before, after = postgres.new_databases(2)
     run(before, "create table person (name text)", "insert into person values ('lin.na'), ('王伟')")
     write_backup(centre(tmp_path / "old", before), tmp_path / "b.tar.gz", ManualClock())
     restore_backup(tmp_path / "b.tar.gz", centre(tmp_path / "new", after))
