@@ -15,6 +15,8 @@ from grader.exchange.objects import ObjectStore
 from grader.exchange.reconcile import Reconciler
 from grader.feedback.service import FeedbackService
 from grader.gradebook.book import Gradebook, gradebook_url
+from grader.gradebook.exporting import CourseExport
+from grader.gradebook.importing import CourseImport
 from grader.gradebook.manual import ManualGrading
 from grader.gradebook.recording import MarksReader, Recorder
 from grader.migrations import migrate
@@ -63,6 +65,8 @@ class Grading:
     reader: MarksReader
     manual: ManualGrading
     feedback: FeedbackService
+    importing: CourseImport
+    exporting: CourseExport
     gradebooks: Gradebooks
     rules: CourseRules
     clock: Clock
@@ -120,6 +124,8 @@ def open_grading(
             database=database, objects=objects, shelf=shelf, reader=reader, recorder=recorder, clock=clock
         ),
         feedback=FeedbackService(database, objects, shelf, reader, clock),
+        importing=CourseImport(database, clock, state.courses),
+        exporting=CourseExport(database, objects, shelf, state.courses),
         gradebooks=gradebooks,
         rules=rules,
         clock=clock,

@@ -45,9 +45,17 @@ def release(course: Course, assignment: str, language: str, into: Path) -> Relea
     the folder cannot be written; what was released before stays.
     """
     content = lesson_content(course, course.assignment(assignment), language)
-    path = into / course.name / "release" / language / assignment
+    return put_lesson(content, into / course.name, language, assignment)
+
+
+def put_lesson(content: Content, course_folder: Path, language: str, assignment: str) -> Released:
+    """This content as the released lesson, in one step; nothing is touched where it is there already.
+
+    Raises `ReleaseError` where the folder cannot be written; what was released before stays.
+    """
+    path = course_folder / "release" / language / assignment
     try:
-        with _lock(into / course.name):
+        with _lock(course_folder):
             if _content_of(path) == content:
                 return Released(path, changed=False)
             _replace(path, content)

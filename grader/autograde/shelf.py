@@ -10,6 +10,7 @@ from pathlib import Path
 
 from grader.assignments.catalogue import COURSES_DIR
 from grader.assignments.course import SOURCE_LANGUAGE, Course, load_course
+from grader.assignments.imported import assignments_of, source_of
 from grader.assignments.translation import load_translation, translated
 from grader.autograde.assignment import GradedAssignment, SourceNotebook, digest, source_notebook
 from grader.errors import UnknownLessonError
@@ -67,10 +68,13 @@ class Shelf:
 
     def assignments(self, course: str) -> list[str]:
         """Names of the course's assignments; raises `UnknownLessonError`."""
-        imported = self._state_courses / course / "source"
-        if imported.is_dir():
-            return sorted(path.name for path in imported.iterdir() if path.is_dir() and _notebooks_in(path))
+        if (self._state_courses / course / "source").is_dir():
+            return assignments_of(self._state_courses / course)
         return [each.name for each in self._described(course).assignments]
+
+    def folder(self, course: str, assignment: str) -> Path:
+        """Where the assignment's source lies; raises `UnknownLessonError`."""
+        return self._find(course, assignment)[0]
 
     def _find(self, course: str, assignment: str) -> tuple[Path, Course | None]:
         if "/" in course or "/" in assignment or course.startswith(".") or assignment.startswith("."):
@@ -110,6 +114,8 @@ def _notebooks_in(folder: Path) -> list[Path]:
 
 
 def _versions(path: Path, described: Course | None, assignment: str) -> Sequence[Version]:
+    if described is None:
+        return [Version(SOURCE_LANGUAGE, source_of(path), Stubs())]
     source = read(path)
     versions = [Version(SOURCE_LANGUAGE, source, Stubs())]
     if described is not None:

@@ -21,16 +21,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from grader.autograde.assignment import GradedAssignment, SourceCell, SourceNotebook
-from grader.errors import GraderError
+from grader.gradebook.errors import GradebookError
 
 _BUSY_TIMEOUT_MS = 10_000
-
-
-class GradebookError(GraderError):
-    """The course's gradebook cannot be read or written."""
-
-    code = "gradebook-unusable"
-    sentence = "The gradebook of %(course)s cannot be used: %(cause)s."
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +208,7 @@ class Gradebook:
                 api.Base.metadata.create_all(connection)
                 connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
                 connection.execute(
-                    text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": _nbgraders_head()}
+                    text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": nbgraders_head()}
                 )
             there = connection.execute(text("SELECT 1 FROM course WHERE id = :course"), {"course": self._course})
             if there.first() is None:
@@ -244,7 +237,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def _nbgraders_head() -> str:
+def nbgraders_head() -> str:
+    """The newest version of nbgrader's own tables."""
     config = Config()
     config.set_main_option("script_location", dbutil.ALEMBIC_DIR)
     config.set_main_option("path_separator", "os")

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from nbgrader.api import Gradebook as NbgraderBook
 
-from grader.gradebook.book import GradebookError, gradebook_url
+from grader.gradebook.book import gradebook_url
+from grader.gradebook.errors import GradebookError
 from grader.store.jobs import Jobs
 from grader.store.model import JobStatus
 from tests.grader.autograde.samples import LUCKY, RIGHT, WRONG, copied
