@@ -59,7 +59,8 @@ class Centre:
         for line in _welcome(people, self.plan.url):
             self.say(line)
         if people:
-            first_start.note_demo(self.plan.state, shown=True)
+            with contextlib.suppress(OSError):  # shown once more then
+                first_start.note_demo(self.plan.state, shown=True)
         self.say(f"Ready after {time.monotonic() - self.began_s:.1f} s: {self.plan.url} (Ctrl-C ends the centre)")
         notify("READY=1")
         await supervisor.run_until(asyncio.Event())
@@ -84,7 +85,7 @@ class Centre:
             if first_start.demo_is_settled(state):
                 return None
             return await first_start.make_demo_cohort(state)
-        except HubError as exc:
+        except (HubError, OSError) as exc:
             # A centre without them is still a centre, and its people's work is in it.
             self.say(f"  {exc}")
             return []

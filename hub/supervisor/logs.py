@@ -16,8 +16,14 @@ KEPT = 3
 
 
 def open_log(path: Path) -> int:
-    """A descriptor to hand to a process as its standard output and error. Mode 0600."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    """A descriptor to hand to a process as its standard output and error. Mode 0600.
+
+    Where no file can be made, on a full disk for instance, what the process says is lost: better than no process.
+    """
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
 def rotate(path: Path, largest_bytes: int = LARGEST_BYTES, kept: int = KEPT) -> bool:

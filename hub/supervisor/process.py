@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +13,9 @@ from hub.supervisor.identity import ProcessIdentity, all_pids, command_line, env
 MARK = "PRACTICUM_PROCESS"
 """Variable in every supervised process's environment. Our record of a process is written just after its start: a supervisor
 killed in that moment would leave a process nobody knows, were it not for this mark."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,15 @@ class ProcessRecords:
         return f"{spec.name}:{spec.fingerprint()}:{_digest(spec.argv)}:{self._directory}"
 
     def write(self, spec: ProcessSpec, identity: ProcessIdentity) -> None:
-        """Remember that `identity` was started from `spec`."""
+        """Remember that `identity` was started from `spec`; on a full disk its mark alone has to tell."""
         path = self._path(spec.name)
         part = path.with_suffix(".part")
-        part.write_text(json.dumps({**asdict(identity), "fingerprint": spec.fingerprint()}) + "\n", encoding="utf-8")
-        part.replace(path)
+        text = json.dumps({**asdict(identity), "fingerprint": spec.fingerprint()}) + "\n"
+        try:
+            part.write_text(text, encoding="utf-8")
+            part.replace(path)
+        except OSError as exc:
+            _log.warning("cannot note process %s in %s: %s", identity.pid, path, exc)
 
     def forget(self, name: str) -> None:
         """The process of that name has ended for good."""

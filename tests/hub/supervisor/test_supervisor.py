@@ -1,6 +1,7 @@
 """Real processes: started, killed, adopted, ended. Named after what the supervisor guarantees."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -200,6 +201,31 @@ async def test_a_big_log_is_rotated_while_its_process_writes(
     await until(lambda: log.with_name(f"{log.name}.1").exists() and log.stat().st_size < 1000)
     pid_at(port)
     await until(lambda: b"asked" in log.read_bytes())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system, which needs root")
+async def test_a_disk_that_fills_up_does_not_keep_a_process_from_being_started_again(workshop: Workshop) -> None:
+    (port,) = free_ports(1)
+    for folder in (workshop.run_dir, workshop.log_dir):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=4", "none", folder], check=True)
+    try:
+        supervisor = workshop.supervise([standin.spec(port)])
+        await supervisor.wait_ready()
+        (watch,) = supervisor.watches.values()
+        for folder in (workshop.run_dir, workshop.log_dir):
+            (workshop.log_dir / f"standin-{port}.log").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                for number in range(9):
+                    (folder / f"full-{number}").write_bytes(b"x" * 65_536)
+        assert watch.identity is not None
+        killed = watch.identity
+        killed.send(signal.SIGKILL)
+        await until(lambda: watch.ready.is_set() and watch.identity not in {None, killed})
+        assert await supervisor.stop(asyncio.Event()) == []
+        assert workshop.records.marked() == []
+    finally:
+        for folder in (workshop.run_dir, workshop.log_dir):
+            subprocess.run(["umount", folder], check=True)
 
 
 def supervise_elsewhere(workshop: Workshop, ports: list[int]) -> subprocess.Popen[str]:
