@@ -2,8 +2,8 @@
 
 Run as `python -I -S -X utf8 keeper.py` with an order (`hub.sandbox.order`) as a line of standard input; answers one JSON
 line on standard output, waits for the word that the starter will find the sandbox again, and lets go of it: a starter that
-dies before that leaves nothing. SIGTERM ends the sandbox gracefully, SIGUSR1 at once. When the keeper is killed itself, the
-sandbox's init sees the connection close and ends the program.
+dies before that leaves nothing. SIGTERM ends the sandbox gracefully, SIGUSR1 at once; SIGUSR2 only breaks every connection
+that people have to it. When the keeper is killed itself, the sandbox's init sees the connection close and ends the program.
 """
 
 # ruff: noqa: PTH123 -- pathlib would cost every learner's keeper most of a megabyte
@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 # -I leaves the package's own place out as well as everybody's PYTHONPATH.
 sys.path.append(__file__.rsplit("/", 3)[0])
@@ -27,7 +28,7 @@ from hub.sandbox.birth import BirthError, Sandbox
 from hub.sandbox.descriptors import KEPT
 from hub.sandbox.journal import Journal
 from hub.sandbox.processes import start_time
-from hub.sandbox.relay import Accepted, Door, Relay
+from hub.sandbox.relay import Accepted, Door, Pair, Relay
 
 _MOST_FROM_PEOPLE, _MOST_OUT = 512, 64
 """Connections at a time, out: for each way. A server needs about ten to the hub; more would use up the hub's for everybody."""
@@ -51,6 +52,7 @@ class Keeper:
         self._pool: list[socket.socket] = []
         self._asked = False
         self._waiting: deque[tuple[socket.socket, Callable[[], None]]] = deque()
+        self._with_people: WeakSet[Pair] = WeakSet()
         self._timers: dict[Callable[[], None], float] = {}
         self._ended = False
         self._stop_asked = False
@@ -126,7 +128,7 @@ class Keeper:
         while self._waiting and self._pool:
             connection, on_end = self._waiting.popleft()
             address = ("127.0.0.1", self._order["inside_server_port"])
-            self._relay.connect(connection, self._pool.pop(), address, on_end)
+            self._with_people.add(self._relay.connect(connection, self._pool.pop(), address, on_end))
         if len(self._pool) < _ASK_BELOW:
             self._ask_for_sockets()
 
@@ -172,6 +174,9 @@ class Keeper:
             elif number == signal.SIGUSR1:
                 self._stop_asked = True
                 self._sandbox.kill()
+            elif number == signal.SIGUSR2:
+                for pair in list(self._with_people):
+                    pair.abort()
             elif number == signal.SIGCHLD and self._sandbox.bubblewrap_ended():
                 self._sandbox.kill()  # normally it ends after the sandbox; somebody killed it alone
 
@@ -224,7 +229,7 @@ def catch_signals() -> socket.socket:
     for each in (reader, writer):
         each.setblocking(False)
     signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a Ctrl-C or a closed terminal is meant for the centre

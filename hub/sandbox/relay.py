@@ -115,7 +115,9 @@ class Pair:
         return lambda events: self._handle(side, other, events)
 
     def abort(self) -> None:
-        """Break both connections, so that neither end takes what it got for the whole."""
+        """Break both connections, so that neither end takes what it got for the whole. Nothing if they have ended."""
+        if self._ended:
+            return
         for side in (self._left, self._right):
             try:
                 side.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
@@ -141,7 +143,7 @@ class Relay:
 
     def connect(
         self, left: socket.socket, right: socket.socket, address: tuple[str, int], on_end: Callable[[], None]
-    ) -> None:
+    ) -> Pair:
         """Connect `right` to `address` and relay between it and `left`; both belong to the relay now."""
         for each in (left, right):
             each.setblocking(False)
@@ -151,6 +153,7 @@ class Relay:
         pair = Pair(self, left, side, on_end)
         if code not in {0, errno.EINPROGRESS}:
             pair.abort()
+        return pair
 
     def watch(self, connection: socket.socket, before: int, wanted: int, handler: Handler | None) -> None:
         """Change what is waited for on a socket from `before` to `wanted`; 0 is nothing."""

@@ -62,6 +62,11 @@ class RunningSandbox:
         """
         return processes.open_end(self.keeper_pid, self.keeper_started) if self.is_served() else None
 
+    def cut_connections(self) -> None:
+        """Break every connection people have to the server inside, which runs on; they may connect anew at once."""
+        if self._same_boot():
+            processes.send(self.keeper_pid, self.keeper_started, signal.SIGUSR2)
+
     def stop(self, grace_s: float) -> None:
         """End it and wait: SIGTERM to the program, SIGKILL to everything after `grace_s` (the spec's own grace is the most).
 

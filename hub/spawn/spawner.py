@@ -152,6 +152,11 @@ class PracticumSpawner(Spawner):
         self.orm_spawner.state = self.get_state()
         self.db.commit()
 
+    def cut_connections(self) -> None:
+        """Break what browsers hold open to the server, web sockets too: their owner has signed out."""
+        if self._running is not None:
+            self._running.cut_connections()
+
     def get_state(self) -> dict[str, Any]:
         state: dict[str, Any] = super().get_state()
         if self._running is not None:

@@ -207,6 +207,23 @@ time.sleep(60)
     eventually(lambda: hub.broken == 1)
 
 
+def test_connections_can_be_cut_and_made_again_while_the_program_runs_on(boxes: Boxes, hub: Hub) -> None:
+    box = served(boxes, hub)
+    held = [connect(box) for _ in range(3)]
+    for each in held:
+        each.sendall(b"x")
+        assert each.recv(1) == b"x"
+    box.running.cut_connections()
+    for each in held:
+        each.settimeout(10)
+        with each, pytest.raises(ConnectionResetError):
+            each.recv(1)
+    with connect(box) as again:
+        again.sendall(b"y")
+        assert again.recv(1) == b"y"
+    assert box.running.is_served()
+
+
 def test_each_way_out_leads_to_its_own_place(boxes: Boxes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
         ways = tuple(Way(8081 + each, place.getsockname()) for each, place in enumerate((first, second)))
