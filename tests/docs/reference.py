@@ -1,12 +1,29 @@
-"""What the reference pages must say, derived from the code: settings by their fields, commands by their options."""
+"""What the reference pages must say, derived from the code: settings by their fields, commands by their options.
+
+`python -m tests.docs.reference` writes it into the pages.
+"""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 from pydantic import BaseModel
 
 from hub.cli import COMMANDS, cli
 from hub.settings import Settings
+
+SETTINGS_PAGE, COMMANDS_PAGE = (
+    Path(__file__).parents[2] / "docs" / "reference" / name for name in ("settings.md", "command-line.md")
+)
+
+
+def renew() -> None:
+    """Bring the generated parts of both pages up to the code."""
+    head, _, rest = SETTINGS_PAGE.read_text(encoding="utf-8").partition("|---|---|---|\n")
+    tail = rest[rest.index("\n## Environment") :]
+    SETTINGS_PAGE.write_text("\n".join([f"{head}|---|---|---|", *settings_rows(), tail]), encoding="utf-8")
+    intro = COMMANDS_PAGE.read_text(encoding="utf-8").partition("## practicum ")[0]
+    COMMANDS_PAGE.write_text(intro + "\n".join(command_sections()), encoding="utf-8")
 
 
 def settings_rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
@@ -41,3 +58,7 @@ def _prose(command: click.Command) -> str:
 def _option_row(option: click.Option) -> str:
     value = "" if option.is_flag else f" {option.make_metavar(click.Context(click.Command('x')))}"
     return f"| `{', '.join(option.opts)}{value}` | {option.help} |"
+
+
+if __name__ == "__main__":
+    renew()

@@ -1,4 +1,7 @@
-"""An undocumented setting or option fails a test, and so does one that is documented otherwise than it is."""
+"""An undocumented setting or option fails a test, and so does one that is documented otherwise than it is.
+
+`python -m tests.docs.reference` brings the pages up to the code.
+"""
 
 import subprocess
 from pathlib import Path
@@ -8,28 +11,28 @@ import pytest
 
 from hub.cli import COMMANDS
 from hub.launcher import HELP
-from tests.docs.reference import command_sections, settings_rows
+from tests.docs.reference import COMMANDS_PAGE, SETTINGS_PAGE, command_sections, settings_rows
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize("row", list(settings_rows()))
 def test_every_setting_is_documented_with_its_default(row: str) -> None:
-    assert row in (DOCS / "reference" / "settings.md").read_text(encoding="utf-8").splitlines()
+    assert row in SETTINGS_PAGE.read_text(encoding="utf-8").splitlines()
 
 
 def test_no_setting_is_documented_that_does_not_exist() -> None:
-    page = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8").split("## Environment")[0]
+    page = SETTINGS_PAGE.read_text(encoding="utf-8").split("## Environment")[0]
     assert [line for line in page.splitlines() if line.startswith("| `")] == list(settings_rows())
 
 
 @pytest.mark.parametrize("section", list(command_sections()))
 def test_every_command_and_option_is_documented(section: str) -> None:
-    assert section in (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert section in COMMANDS_PAGE.read_text(encoding="utf-8")
 
 
 def test_no_command_is_documented_that_does_not_exist() -> None:
-    page = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
+    page = COMMANDS_PAGE.read_text(encoding="utf-8")
     headings = [line.split()[-1] for line in page.splitlines() if line.startswith("## practicum ")]
     assert headings == list(COMMANDS)
     assert all(f"\n  {name} " in HELP for name in COMMANDS)
@@ -52,6 +55,6 @@ def test_the_unit_and_the_command_line_agree() -> None:
     unit = (DOCS / "how-to" / "practicum.service").read_text(encoding="utf-8")
     (start,) = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
     options = [word for word in start.split() if word.startswith("--")]
-    page = (DOCS / "reference" / "command-line.md").read_text(encoding="utf-8")
+    page = COMMANDS_PAGE.read_text(encoding="utf-8")
     assert options
     assert all(f"| `{option}" in page for option in options)
