@@ -29,17 +29,20 @@ def parts(state_dir: Path) -> dict[str, list[int]]:
     return found
 
 
+def keepers(state_dir: Path) -> list[tuple[int, str]]:
+    """Pid and person of every keeper. It shows whose it is by the log it writes."""
+    found = [(pid, _link(pid, "fd/2")) for pid in _pids() if b"keeper.py" in _read(pid, "cmdline")]
+    return [(pid, log.stem) for pid, log in found if log is not None and log.is_relative_to(state_dir / "servers")]
+
+
 def servers(state_dir: Path) -> dict[str, ServerProcesses]:
-    """Learners' servers that run whole, by person. A keeper shows whose it is by the log it writes."""
+    """Learners' servers that run whole, by person."""
     found = {}
-    for pid in _pids():
-        log = _link(pid, "fd/2")
-        if b"keeper.py" not in _read(pid, "cmdline") or log is None or not log.is_relative_to(state_dir / "servers"):
-            continue
-        children = [(child, grandchild) for child in _children(pid) for grandchild in _children(child)]
+    for pid, name in keepers(state_dir):
+        sandboxes = [(child, grandchild) for child in children(pid) for grandchild in children(child)]
         ports = _listening(pid)
-        if children and ports:
-            found[log.stem] = ServerProcesses(pid, *children[0], ports[0])
+        if sandboxes and ports:
+            found[name] = ServerProcesses(pid, *sandboxes[0], ports[0])
     return found
 
 
@@ -53,6 +56,11 @@ def left(state_dir: Path) -> list[str]:
         if any(path in _read(pid, file) for file in ("cmdline", "environ", "mountinfo"))
         or ((log := _link(pid, "fd/2")) is not None and log.is_relative_to(state_dir))
     ]
+
+
+def children(pid: int) -> list[int]:
+    """The processes it started that still run."""
+    return [int(child) for child in _read(pid, f"task/{pid}/children").split()]
 
 
 def is_running(pid: int) -> bool:
@@ -88,10 +96,6 @@ def _link(pid: int, file: str) -> Path | None:
 def _parent(pid: int) -> int:
     fields = _read(pid, "stat").rpartition(b")")[2].split()
     return int(fields[1]) if fields else 0
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in _read(pid, f"task/{pid}/children").split()]
 
 
 def _listening(pid: int) -> list[int]:

@@ -130,6 +130,9 @@ class Notebook:
         self.http = httpx.Client(base_url=self.url, headers=self.headers, timeout=60)
         self.kernel_id = ""
 
+    def close(self) -> None:
+        self.http.close()
+
     def start_kernel(self) -> None:
         answer = self.http.post("/api/kernels", json={"name": "python3"})
         assert answer.status_code == 201, answer.text

@@ -119,6 +119,19 @@ class PracticumSpawner(Spawner):
     def add_poll_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Tell `callback` when the server has ended: at once, not at JupyterHub's next look 30 s later."""
         super().add_poll_callback(callback, *args, **kwargs)
+        self._watch_end()
+
+    def start_polling(self) -> None:
+        watching = self._end is not None
+        super().start_polling()  # which stops it first
+        if watching:
+            self._watch_end()
+
+    def stop_polling(self) -> None:
+        super().stop_polling()
+        self._stop_watching()
+
+    def _watch_end(self) -> None:
         self._stop_watching()
         loop = asyncio.get_running_loop()
         self._end = self._running.end_descriptor() if self._running is not None else None
@@ -126,10 +139,6 @@ class PracticumSpawner(Spawner):
             loop.call_soon(self._ended)
         else:
             loop.add_reader(self._end, self._ended)
-
-    def stop_polling(self) -> None:
-        super().stop_polling()
-        self._stop_watching()
 
     def _ended(self) -> None:
         self._stop_watching()

@@ -176,6 +176,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         learners = {}
         for name in LEARNERS:
             notebook = Notebook(centre.url, name, visitors[name].server_token(name))
+            stack.callback(notebook.close)
             notebook.run("count = 0")
             learners[name] = Learner(visitors[name], notebook, servers[name])
         yield Scene(centre, learners, visitors[CHANGING])

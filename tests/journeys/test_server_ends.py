@@ -1,0 +1,144 @@
+"""However a learner's server ends, the home page says so, nothing of it is left, and a new one starts."""
+
+import contextlib
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import websocket
+
+from tests import processes
+from tests.centre import Centre, running_centre
+from tests.visitor import Notebook, Visitor
+
+pytestmark = pytest.mark.timeout(300)
+
+NAME = "lin.na"
+SAID_WITHIN_S = 12.0
+"""JupyterLab is given 10 s to end when only its keeper was killed; every other end is said within a second or two."""
+
+EATS_MEMORY = "hog = []\nwhile True: hog.append(b'x' * 50_000_000)"
+
+
+@pytest.fixture(scope="module")
+def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
+    with running_centre(tmp_path_factory.mktemp("ends") / "state") as centre:
+        yield centre
+
+
+@pytest.fixture(scope="module")
+def learner(centre: Centre) -> Iterator[Visitor]:
+    visitor = Visitor(centre.url)
+    visitor.redeem(centre.invitations[NAME])
+    visitor.sign_in(NAME)
+    yield visitor
+    visitor.close()
+
+
+def said(learner: Visitor) -> str:
+    """The state of the server in the words of the home page's markup."""
+    page = learner.http.get("/services/practicum/")
+    found = re.search(r'class="state (\w+)"', page.text)
+    assert found, f"{page.status_code} {page.url} says nothing about the server:\n{page.text}"
+    return found[1]
+
+
+def until_said(learner: Visitor, *states: str, timeout_s: float = SAID_WITHIN_S) -> str:
+    deadline = time.monotonic() + timeout_s
+    while (state := said(learner)) not in states:
+        assert time.monotonic() < deadline, f"the home page still says {state}"
+        time.sleep(0.1)
+    return state
+
+
+def left_of_the_server(centre: Centre) -> list[str]:
+    """Processes whose mounts show the learner's home: the sandbox, whatever became of its keeper."""
+    home = str(centre.state_dir / "homes" / NAME).encode()
+    tables = ((path, _mounts(path)) for path in Path("/proc").glob("[0-9]*/mountinfo"))
+    return [str(path.parent) for path, table in tables if home in table]
+
+
+def _mounts(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def starts_and_works(centre: Centre, learner: Visitor) -> None:
+    learner.start_server(NAME)
+    assert said(learner) == "running"
+    notebook = Notebook(centre.url, NAME, learner.server_token(NAME))
+    try:
+        assert notebook.run("print(6 * 7)") == "42"
+    finally:
+        notebook.close()
+
+
+VICTIMS: dict[str, Callable[[processes.ServerProcesses], int]] = {
+    "keeper": lambda server: server.keeper,
+    "bubblewrap": lambda server: server.bubblewrap,
+    "init": lambda server: server.init,
+    "JupyterLab": lambda server: processes.children(server.init)[0],
+}
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_killed_server_is_said_to_be_stopped_and_starts_anew(centre: Centre, learner: Visitor, victim: str) -> None:
+    starts_and_works(centre, learner)
+    os.kill(VICTIMS[victim](processes.servers(centre.state_dir)[NAME]), signal.SIGKILL)
+    until_said(learner, "stopped")
+    assert left_of_the_server(centre) == []
+    starts_and_works(centre, learner)
+    learner.stop_server(NAME)
+    assert left_of_the_server(centre) == []
+
+
+def test_used_up_memory_ends_what_used_it_and_the_page_says_what_is_left(centre: Centre, learner: Visitor) -> None:
+    learner.start_server(NAME)
+    notebook = Notebook(centre.url, NAME, learner.server_token(NAME))
+    with contextlib.closing(notebook):
+        # Where only single processes can be limited the kernel gets a MemoryError; where the whole server can, its end.
+        with contextlib.suppress(websocket.WebSocketException, OSError):
+            assert "MemoryError" in notebook.run(EATS_MEMORY, timeout_s=20)
+        time.sleep(1)
+        if said(learner) == "running":
+            assert notebook.http.get("/api/status").status_code == 200
+            notebook.kernel_id = ""
+            assert notebook.run("print('on')") == "on"
+        else:
+            assert until_said(learner, "stopped")
+            assert left_of_the_server(centre) == []
+            starts_and_works(centre, learner)
+    learner.stop_server(NAME)
+
+
+@pytest.mark.parametrize(
+    "delay_s",
+    [0.2, 1.0, *(pytest.param(step / 10, marks=pytest.mark.all) for step in range(40) if step not in {2, 10})],
+)
+def test_a_hub_killed_during_a_start_leaves_one_server_or_none(
+    centre: Centre, learner: Visitor, delay_s: float
+) -> None:
+    learner.submit(learner.http.get("/services/practicum/"), "/server/start")
+    time.sleep(delay_s)
+    for pid in processes.parts(centre.state_dir)["jupyterhub"]:
+        os.kill(pid, signal.SIGKILL)
+    centre.wait_until_whole()
+    state = until_said(learner, "running", "stopped", timeout_s=30)
+    keepers = processes.keepers(centre.state_dir)
+    assert len(keepers) == (state == "running"), f"{state}, but {keepers}"
+    if state == "stopped":
+        assert left_of_the_server(centre) == []
+        learner.start_server(NAME)
+    assert list(processes.servers(centre.state_dir)) == [NAME]
+    starts_or_runs = Notebook(centre.url, NAME, learner.server_token(NAME))
+    with contextlib.closing(starts_or_runs):
+        assert starts_or_runs.run("print(6 * 7)") == "42"
+    learner.stop_server(NAME)
+    assert processes.keepers(centre.state_dir) == []
+    assert left_of_the_server(centre) == []
