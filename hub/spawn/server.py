@@ -23,7 +23,6 @@ INSIDE_SERVER_PORT = 8888
 _HOME = "/home/learner"
 """The same for everybody: a home named after its owner could lie over software that is installed in somebody's home."""
 _ENTRY = "/opt/practicum/entry.py"
-_SERVER = (sys.executable, "-m", "jupyterhub.singleuser", "--KernelManager.transport=ipc")
 _RUNTIME = "/run/user/jupyter"  # short, because the paths of ipc sockets end at about 100 characters
 _JUPYTER_CONFIG = Path(courses.kit.__file__).parent / "jupyter"
 
@@ -54,15 +53,7 @@ class ServerHost:
             hidden=[*_not_for_learners(), self.state.root],
         )
         return SandboxSpec(
-            argv=(
-                sys.executable,
-                _ENTRY,
-                plan.language,
-                sys.executable,
-                "-m",
-                "jupyterhub.singleuser",
-                "--KernelManager.transport=ipc",
-            ),
+            argv=(sys.executable, "-I", _ENTRY, plan.language, "--KernelManager.transport=ipc"),
             environment={**environment, **_environment(plan)},
             working_dir=_HOME,
             home=Mount(str(home), _HOME, writable=True),

@@ -1,6 +1,11 @@
 """`python -m hub.web.hub_app`: JupyterHub, with our languages on its pages and our pages in the place of some of its."""
 
+import sys
 from typing import Any
+
+# Building this package's grammar would take more than half of JupyterHub's imports (0.9 s of processor time). jsonschema
+# does without where it is not installed; it is for formats that no schema of JupyterHub's events uses.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 from jupyterhub.app import JupyterHub
 from jupyterhub.handlers import BaseHandler
