@@ -33,6 +33,9 @@ from hub.supervisor.traefik import traefik_binary, write_configuration
 LEARNER = "lin.na"
 """Somebody of the demo cohort; JupyterHub alone takes any name."""
 
+OUR_ROLES = ("jupyterhub", "traefik", "practicum", "culler")
+"""What the supervisor of a centre keeps up."""
+
 READY_WITHIN_S = 180.0
 _LOOK_S = 0.02
 _PLAIN_CONFIG = Path(__file__).with_name("plain_hub_config.py")
@@ -42,11 +45,14 @@ _PLAIN_CONFIG = Path(__file__).with_name("plain_hub_config.py")
 class RunningHub:
     """One running hub and the processes it consists of."""
 
+    state: StateDir
     url: str
     """Of the proxy, as people see it."""
     password: str
     process_ids: dict[str, int]
     """Of everything that idles while nobody works, by role."""
+    answered_after_s: float
+    """From the start of its first process until its sign-in page answered."""
 
 
 @contextmanager
@@ -60,16 +66,21 @@ def our_centre(state_dir: Path) -> Iterator[RunningHub]:
     password = yaml.safe_load(state.settings_file.read_text(encoding="utf-8"))["authenticator"]["config"]["password"]
     port = _free_port()
     up = [sys.executable, "-m", "hub.cli", "up", "--port", str(port), "--state-dir", str(state_dir)]
+    said = state_dir.parent / "up.log"
     url = f"http://127.0.0.1:{port}"
-    with _process(up, {**os.environ}, state_dir.parent / "up.log") as supervisor:
-        wait_until_sign_in_page(url, [supervisor])
+    began = time.perf_counter()
+    with _process(up, {**os.environ}, said) as supervisor:
+        _wait_until_sign_in_page(url, [supervisor], said)
+        answered_after_s = time.perf_counter() - began
+        # The first start goes on releasing lessons and making the demo cohort.
+        while "Ready after" not in said.read_text(encoding="utf-8"):
+            if supervisor.poll() is not None:
+                raise RuntimeError(said.read_text(encoding="utf-8"))
+            time.sleep(_LOOK_S)
         records = ProcessRecords(state.processes)
-        pids = {"supervisor": supervisor.pid}
-        for role in ("jupyterhub", "traefik", "practicum", "culler"):
-            while (record := records.read(role)) is None:
-                time.sleep(_LOOK_S)
-            pids[role] = record[0].pid
-        yield RunningHub(url, password, pids)
+        found = {role: records.read(role) for role in OUR_ROLES}
+        pids = {role: record[0].pid for role, record in found.items() if record is not None}
+        yield RunningHub(state, url, password, {"supervisor": supervisor.pid, **pids}, answered_after_s)
 
 
 @contextmanager
@@ -90,12 +101,15 @@ def plain_jupyterhub(directory: Path) -> Iterator[RunningHub]:
     hub = [sys.executable, "-m", "jupyterhub", "-f", str(_PLAIN_CONFIG)]
     proxy = [traefik_binary(), "--configfile", str(static_file)]
     url = f"http://127.0.0.1:{settings.port}"
+    began = time.perf_counter()
     with (
         _process(proxy, environment, directory / "traefik.log") as traefik,
         _process(hub, environment, directory / "hub.log") as jupyterhub,
     ):
-        wait_until_sign_in_page(url, [traefik, jupyterhub])
-        yield RunningHub(url, own_secrets.hub_token, {"jupyterhub": jupyterhub.pid, "traefik": traefik.pid})
+        _wait_until_sign_in_page(url, [traefik, jupyterhub], directory / "hub.log")
+        answered_after_s = time.perf_counter() - began
+        pids = {"jupyterhub": jupyterhub.pid, "traefik": traefik.pid}
+        yield RunningHub(state, url, own_secrets.hub_token, pids, answered_after_s)
 
 
 class Learner:
@@ -127,17 +141,16 @@ class Learner:
             time.sleep(_LOOK_S)
 
 
-def wait_until_sign_in_page(url: str, processes: list[subprocess.Popen[bytes]]) -> None:
-    """Return once the proxy at `url` answers with the sign-in page. Raises RuntimeError when one of the processes ends."""
+def _wait_until_sign_in_page(url: str, processes: list[subprocess.Popen[bytes]], said: Path) -> None:
+    """Return once the proxy at `url` answers with the sign-in page. Raises RuntimeError with the last of what they `said`."""
     deadline = time.monotonic() + READY_WITHIN_S
     while True:
         with contextlib.suppress(httpx.TransportError):
             page = httpx.get(f"{url}/hub/login", timeout=5, headers={"Sec-Fetch-Mode": "navigate"})
             if page.status_code == 200:
                 return
-        ended = [each.args for each in processes if each.poll() is not None]
-        if ended or time.monotonic() > deadline:
-            raise RuntimeError(f"{url} does not answer; ended: {ended}")
+        if any(each.poll() is not None for each in processes) or time.monotonic() > deadline:
+            raise RuntimeError(f"{url} does not answer: {said.read_text(encoding='utf-8')[-2000:]}")
         time.sleep(_LOOK_S)
 
 
@@ -157,7 +170,7 @@ def _token(hub: RunningHub, name: str) -> str:
 
 @contextmanager
 def _process(argv: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("ab") as out:
+    with log.open("wb") as out:
         process = subprocess.Popen(argv, stdout=out, stderr=out, env=environment, start_new_session=True)
     try:
         yield process

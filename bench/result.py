@@ -29,6 +29,8 @@ class Result:
     peer: Series
     limit: float | None = None
     """The promise: ours is at most `limit` times the peer (at least, where higher is better). None: no promise."""
+    most: float | None = None
+    """A second promise, in the unit itself: ours is at most this. None: no such promise."""
     higher_is_better: bool = False
     notes: Sequence[str] = field(default_factory=tuple)
 
@@ -41,7 +43,9 @@ class Result:
 
     @property
     def kept(self) -> bool:
-        """Whether the promise, if there is one, is kept."""
+        """Whether every promise there is, is kept."""
+        if self.most is not None and self.ours.median > self.most:
+            return False
         if self.limit is None:
             return True
         return self.ratio >= self.limit if self.higher_is_better else self.ratio <= self.limit

@@ -3,12 +3,14 @@
 import argparse
 import importlib
 import json
+import os
 import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.result import Result, Series
 from hub.errors import HubError
@@ -25,7 +27,9 @@ def report(result: Result) -> str:
     width = max(len(result.ours.name), len(result.peer.name))
     lines = [f"{result.what}, {result.unit}"]
     lines += [_line(series, width) for series in (result.ours, result.peer)]
-    lines.append(f"ratio {result.ratio:.3f}" + (f" (promised: {_promise(result)})" if result.limit is not None else ""))
+    promises = _promises(result)
+    verdict = f" (promised: {promises}, {'kept' if result.kept else 'BROKEN'})" if promises else ""
+    lines.append(f"ratio {result.ratio:.3f}{verdict}")
     return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
 
 
@@ -34,22 +38,33 @@ def _line(series: Series, width: int) -> str:
     return f"  {series.name:<{width}}  median {series.median:.4g}   of {len(series.values)}: {values}"
 
 
-def _promise(result: Result) -> str:
+def _promises(result: Result) -> str:
     side = "at least" if result.higher_is_better else "at most"
-    return f"{side} {result.limit}, {'kept' if result.kept else 'BROKEN'}"
+    ratio = [] if result.limit is None else [f"{side} {result.limit}"]
+    most = [] if result.most is None else [f"ours at most {result.most:g} {result.unit}"]
+    return ", ".join(ratio + most)
 
 
-def as_json(name: str, result: Result) -> str:
-    """What a program reads, with where and when it was measured."""
+def as_json(name: str, results: Sequence[Result]) -> str:
+    """What a program reads, with where and when it was measured: the one result's numbers, or a list under `results`."""
     facts = {
         "benchmark": name,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"processor": platform.machine(), "kernel": platform.release(), "python": platform.python_version()},
-        "ratio": result.ratio,
-        "medians": {"ours": result.ours.median, "peer": result.peer.median},
-        "kept": result.kept,
+        "machine": {
+            "processor": platform.machine(),
+            "processors": os.cpu_count(),
+            "kernel": platform.release(),
+            "python": platform.python_version(),
+        },
     }
-    return json.dumps({**facts, **asdict(result)}, indent=1, ensure_ascii=False) + "\n"
+    numbers = [_numbers(result) for result in results]
+    measured = numbers[0] if len(numbers) == 1 else {"results": numbers}
+    return json.dumps({**facts, **measured}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _numbers(result: Result) -> dict[str, Any]:
+    medians = {"ours": result.ours.median, "peer": result.peer.median}
+    return {"ratio": result.ratio, "medians": medians, "kept": result.kept, **asdict(result)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,14 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-h", "--help", action="help", help="show this and exit")
     options = parser.parse_args(arguments)
     try:
-        result: Result = module.run() if add_options is None else module.run(options)
+        measured: Result | list[Result] = module.run() if add_options is None else module.run(options)
     except HubError as exc:
         print(f"practicum: {exc}", file=sys.stderr)
         return 1
-    print(report(result))
+    results = measured if isinstance(measured, list) else [measured]
+    print("\n\n".join(report(result) for result in results))
     if options.json:
-        options.json.write_text(as_json(options.name, result), encoding="utf-8")
-    return 0 if result.kept else 1
+        options.json.write_text(as_json(options.name, results), encoding="utf-8")
+    return 0 if all(result.kept for result in results) else 1
 
 
 if __name__ == "__main__":
