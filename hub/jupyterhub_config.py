@@ -29,6 +29,7 @@ c.JupyterHub.cleanup_proxy = False
 c.JupyterHub.shutdown_on_logout = False
 c.JupyterHub.concurrent_spawn_limit = 0  # admission is the centre's, with a place in a queue instead of a 429
 c.JupyterHub.implicit_spawn_seconds = 0
+c.JupyterHub.init_spawners_timeout = 1  # s; one server that is slow to answer must not hold up everybody's sign-in
 
 c.JupyterHub.proxy_class = "traefik_file"
 c.TraefikFileProviderProxy.should_start = False

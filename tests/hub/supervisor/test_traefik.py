@@ -186,6 +186,61 @@ async def test_a_changed_route_is_followed_within_a_second(front: Front) -> None
         second.wait()
 
 
+async def test_whoever_asks_while_a_backend_restarts_waits_for_it(front: Front) -> None:
+    (port,) = free_ports(1)
+    front.route("/", port)
+    await until(lambda: _target(front) == port, timeout_s=5)
+    async with httpx.AsyncClient(timeout=20) as client:
+        page = asyncio.create_task(client.get(front.url + "/page"))
+        sent = asyncio.create_task(client.post(front.url + "/body", content=b"x" * 200_000))
+        await asyncio.sleep(1.5)
+        assert not page.done()
+        back = start_backend(port, "back")
+        try:
+            assert (await page).text.startswith("back")
+            assert (await sent).text == "200000"
+        finally:
+            back.kill()
+            back.wait()
+
+
+async def test_patience_ends_before_people_think_that_nothing_happens(front: Front) -> None:
+    (port,) = free_ports(1)
+    front.route("/", port)
+    await until(lambda: _target(front) == port, timeout_s=5)
+    began = time.monotonic()
+    async with httpx.AsyncClient(timeout=30) as client:
+        assert (await client.get(front.url + "/page")).status_code == 502
+    assert 5 < time.monotonic() - began < 20
+
+
+async def test_what_was_sent_once_is_never_sent_again(front: Front) -> None:
+    """A backend that takes a request and dies has perhaps done it."""
+    taken = 0
+
+    async def take_and_die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal taken
+        await reader.readuntil(b"\r\n\r\n")
+        taken += 1
+        writer.transport.abort()
+
+    (port,) = free_ports(1)
+    async with await asyncio.start_server(take_and_die, "127.0.0.1", port), httpx.AsyncClient(timeout=30) as client:
+        front.route("/", port)
+        await until(lambda: _target(front) == port, timeout_s=5)
+        for content in (b"", b"x" * 5000):
+            taken = 0
+            assert (await client.post(front.url + "/page", content=content)).status_code == 502
+            assert taken == 1
+
+
+def _target(front: Front) -> int:
+    """The port Traefik now sends everything to."""
+    right = (traefik.API_USER, front.secrets.proxy_password)
+    service = httpx.get(front.api + "/api/http/services/router__@file", auth=right).json()
+    return int(service["loadBalancer"]["servers"][0]["url"].rpartition(":")[2])
+
+
 async def test_the_api_wants_its_password_and_is_not_on_the_public_port(front: Front) -> None:
     assert httpx.get(front.api + "/api/overview").status_code == 401
     assert httpx.get(front.api + "/api/overview", auth=("jupyterhub", "wrong")).status_code == 401
