@@ -88,8 +88,14 @@ def traefik_static_file(state: StateDir) -> Path:
 
 
 def code_digest() -> str:
-    """Changes with every file of this package, so that an upgrade in place replaces what still runs of the old one."""
+    """Changes with every file of this package and with what is installed beside it (as `hub.launcher` notes it).
+
+    So an upgrade in place replaces what still runs of the old version.
+    """
     digest = hashlib.sha256(hub.__version__.encode())
+    installed = Path(sys.prefix) / "practicum.json"
+    if installed.exists():
+        digest.update(installed.read_bytes())
     for name, size, modified_ns in sorted(_code_files()):
         digest.update(f"{name}:{size}:{modified_ns}\n".encode())
     return digest.hexdigest()[:32]
