@@ -18,21 +18,25 @@ class PostgresServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._count = 0
+        self._names: list[str] = []
+        self._made = 0
 
     def new_database(self) -> str:
-        """The URL of a database nobody has used. The one given before is dropped: each takes 7 MB of disk."""
-        last, self._count = self._name, self._count + 1
+        """The URL of a database nobody has used. The ones given before are dropped: each takes 7 MB of disk."""
+        return self.new_databases(1)[0]
+
+    def new_databases(self, count: int) -> list[str]:
+        """The URLs of databases nobody has used; the ones given before are dropped."""
+        old, self._names = self._names, [f"practicum_{self._made + each}" for each in range(count)]
+        self._made += count
         engine = create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE IF EXISTS {last} WITH (FORCE)"))
-            connection.execute(text(f"CREATE DATABASE {self._name}"))
+            for name in old:
+                connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            for name in self._names:
+                connection.execute(text(f"CREATE DATABASE {name}"))
         engine.dispose()
-        return self._url(self._name)
-
-    @property
-    def _name(self) -> str:
-        return f"practicum_{self._count}"
+        return [self._url(name) for name in self._names]
 
     def _url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"

@@ -1,5 +1,6 @@
 """Sign-in to JupyterHub: only people on the roster, with the memberships the `practicum` service holds at that moment."""
 
+from http import HTTPStatus
 from typing import Any
 
 from jupyterhub.auth import Authenticator
@@ -8,11 +9,18 @@ from jupyterhub.orm import new_token
 from jupyterhub.user import User
 from tornado.web import HTTPError
 
-from hub.cohorts.errors import NotActiveError
-from hub.errors import HubError
+from hub.errors import HubError, NotActiveError
 from hub.roster_client import Person, RosterClient, RosterRefusalError
 
 _VERSION = "credentials_version"
+
+
+class NotOnRosterError(HubError):
+    """Another authenticator vouches for somebody the roster does not know."""
+
+    code = "not-on-roster"
+    status = HTTPStatus.FORBIDDEN
+    sentence = "You are not on this centre's roster. Ask your administrator to add you."
 
 
 class RosterGate(Authenticator):
@@ -29,6 +37,8 @@ class RosterGate(Authenticator):
         model: dict[str, Any] = await super().run_post_auth_hook(handler, auth_model)
         try:
             person = await self.roster.person(model["name"])
+        except RosterRefusalError as exc:
+            raise _as_http_error(NotOnRosterError(), handler) from exc
         except HubError as exc:
             raise _as_http_error(exc, handler) from exc
         if not person.active:
