@@ -3,7 +3,7 @@
 import json
 import random
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from hub.errors import StateError
@@ -19,6 +19,7 @@ class Addresses:
     hub: int
     practicum: int
     proxy_api: int
+    grader: int
 
     @property
     def hub_api_url(self) -> str:
@@ -29,26 +30,45 @@ class Addresses:
         return f"http://127.0.0.1:{self.practicum}"
 
     @property
+    def grader_url(self) -> str:
+        return f"http://127.0.0.1:{self.grader}"
+
+    @property
     def proxy_api_url(self) -> str:
         return f"http://127.0.0.1:{self.proxy_api}"
 
 
 def load_or_choose_addresses(path: Path) -> Addresses:
-    """The ports in `path`, chosen free and written there on first use."""
+    """The ports in `path`. Those an older version did not know, at first all, are chosen free and written there."""
     try:
-        return Addresses(**json.loads(path.read_text(encoding="utf-8")))
+        stored = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        pass
-    except (OSError, ValueError, TypeError) as exc:
-        raise StateError("%(path)s is damaged; delete it while the centre is stopped.", path=path) from exc
-    chosen = Addresses(*_free_ports(3))
-    path.write_text(json.dumps(asdict(chosen)) + "\n", encoding="utf-8")
-    return chosen
+        stored = {}
+    except (OSError, ValueError) as exc:
+        raise _damaged(path) from exc
+    if not isinstance(stored, dict) or not all(type(port) is int for port in stored.values()):
+        raise _damaged(path)
+    missing = [each.name for each in fields(Addresses) if each.name not in stored]
+    try:
+        found = Addresses(**stored, **dict(zip(missing, _free_ports(len(missing)), strict=True)))
+    except TypeError as exc:
+        raise _damaged(path) from exc
+    if missing:
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(asdict(found)) + "\n", encoding="utf-8")
+        part.replace(path)
+    return found
+
+
+def _damaged(path: Path) -> StateError:
+    return StateError("%(path)s is damaged; delete it while the centre is stopped.", path=path)
 
 
 def _free_ports(count: int) -> list[int]:
     # Held open together until all are found, so that no port is found twice.
     held: list[socket.socket] = []
+    if not count:
+        return []
     try:
         for port in random.sample(_CHOICES, len(_CHOICES)):
             probe = socket.socket()

@@ -33,3 +33,11 @@ class StateError(HubError):
     """The state directory cannot be used: not writable, from a newer version, or in use."""
 
     code = "state-unusable"
+
+
+class NotActiveError(HubError):
+    """The account has been switched off."""
+
+    code = "not-active"
+    status = HTTPStatus.FORBIDDEN
+    sentence = "Your account is not active. Ask your administrator."

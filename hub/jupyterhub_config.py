@@ -53,5 +53,6 @@ PracticumSpawner.roster = hub.roster
 PracticumSpawner.server_host = hub.server_host
 c.JupyterHub.spawner_class = PracticumSpawner
 c.Spawner.default_url = "/lab"
+c.Spawner.server_token_scopes = hub.server_token_scopes
 c.Spawner.start_timeout = 60
 c.Spawner.http_timeout = 60

@@ -23,6 +23,10 @@ class Secrets:
     """The idle culler's JupyterHub API token."""
     hub_token: str
     """What JupyterHub shows the `practicum` service when it asks about people."""
+    grader_token: str
+    """What the `grader` and `practicum` services show each other."""
+    grader_hub_token: str
+    """The `grader` service's JupyterHub API token."""
     proxy_password: str
     """Traefik's API password; the user is `jupyterhub`."""
 

@@ -6,6 +6,7 @@ Every field's description is the reference documentation: `docs/reference/settin
 import difflib
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -15,6 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from hub.errors import SettingsError
 from hub.state import StateDir
+
+LANGUAGES = ("en", "zh-CN")
+
+PAGE_SESSION_LIFETIME = timedelta(days=14)
+"""As long as JupyterHub's own cookie; whichever ends first ends both."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 

@@ -58,6 +58,7 @@ def serve(state: StateDir) -> None:
             Renderer(load_translators(), settings.language, shows_insecure_banner=not settings.sandbox.enforced),
             Rooms(state, settings.sandbox, own_uids=os.geteuid() == 0),
             secrets.hub_token,
+            secrets.grader_token,
         )
         uvicorn.run(
             create_app(centre),

@@ -64,14 +64,6 @@ class NotPermittedError(HubError):
     sentence = "Your role does not allow this. Ask the administrator of the cohort or the operator of the centre."
 
 
-class NotActiveError(HubError):
-    """The account has been switched off."""
-
-    code = "not-active"
-    status = HTTPStatus.FORBIDDEN
-    sentence = "Your account is not active. Ask your administrator."
-
-
 class WrongPasswordError(HubError):
     """Name and password do not belong together; which of them is wrong is not said."""
 

@@ -9,7 +9,6 @@ from hub.cohorts.errors import (
     LinkExpiredError,
     LinkUnknownError,
     LinkUsedError,
-    NotActiveError,
     NotPermittedError,
     UnknownPersonError,
 )
@@ -19,6 +18,7 @@ from hub.cohorts.passwords import check_password_rules, hash_password
 from hub.cohorts.store import Credentials, People
 from hub.cohorts.throttle import account_of
 from hub.database import Database
+from hub.errors import NotActiveError
 
 LIFETIMES = {LinkKind.INVITATION: timedelta(days=7), LinkKind.RESET: timedelta(days=1)}
 """An invitation waits for the first day of a course; a reset is asked for by somebody who is waiting."""

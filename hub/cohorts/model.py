@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-LANGUAGES = ("en", "zh-CN")
-
 
 class Role(StrEnum):
     """What a person is in one cohort. The operator's role is not among them: it spans all cohorts."""

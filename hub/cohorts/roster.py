@@ -4,18 +4,19 @@ from collections.abc import Sequence
 
 from hub.clock import Clock
 from hub.cohorts.errors import (
-    NotActiveError,
     NotPermittedError,
     SelfDeactivationError,
     UnknownCohortError,
     UnknownPersonError,
 )
 from hub.cohorts.lessons import CourseShelf
-from hub.cohorts.model import LANGUAGES, Cohort, Course, Person, Role, ServerPlan
+from hub.cohorts.model import Cohort, Course, Person, Role, ServerPlan
 from hub.cohorts.names import checked_display_name, checked_name, is_name
 from hub.cohorts.store import Credentials, People
 from hub.cohorts.uids import UidRange
 from hub.database import Database
+from hub.errors import NotActiveError
+from hub.settings import LANGUAGES
 
 
 class Roster:
@@ -97,6 +98,14 @@ class Roster:
             if actor.operator:
                 return people.everybody()
             return people.in_cohorts(cohort.id for cohort in actor.administered)
+
+    def people_of_course(self, course: str) -> list[Person]:
+        """Everybody who learns or teaches the course in any cohort that takes it, by name."""
+        with self._database.reading() as connection:
+            people = People(connection)
+            found = people.in_cohorts(each.id for each in people.cohorts() if course in each.courses)
+        groups = {f"nbgrader-{course}", f"formgrade-{course}"}
+        return [person for person in found if not groups.isdisjoint(person.groups)]
 
     def set_active(self, name: str, active: bool, *, actor: Person | None = None) -> Person:
         """The person, switched on or off. Switching off ends every sign-in.

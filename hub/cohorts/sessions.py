@@ -2,15 +2,12 @@
 
 import hashlib
 import secrets
-from datetime import timedelta
 
 from hub.clock import Clock
 from hub.cohorts.model import PageSession, Person
 from hub.cohorts.store import People, Sessions
 from hub.database import Database
-
-LIFETIME = timedelta(days=14)
-"""As long as JupyterHub's own cookie; whichever ends first ends both."""
+from hub.settings import PAGE_SESSION_LIFETIME
 
 
 class PageSessions:
@@ -27,7 +24,7 @@ class PageSessions:
         with self._database.writing() as connection:
             # Whoever vouched for this person, a password of ours or another authenticator, this is when they came.
             People(connection).set_last_sign_in(person.id, now)
-            Sessions(connection).add(_digest(session_id), person.id, hub_token, now, now + LIFETIME)
+            Sessions(connection).add(_digest(session_id), person.id, hub_token, now, now + PAGE_SESSION_LIFETIME)
         return session_id
 
     def find(self, session_id: str) -> PageSession | None:

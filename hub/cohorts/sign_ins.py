@@ -1,13 +1,15 @@
 """Signing in with name and password, and changing the password."""
 
 from hub.clock import Clock
-from hub.cohorts.errors import NotActiveError, ThrottledError, WrongPasswordError
-from hub.cohorts.model import LANGUAGES, Person
+from hub.cohorts.errors import ThrottledError, WrongPasswordError
+from hub.cohorts.model import Person
 from hub.cohorts.names import is_name
 from hub.cohorts.passwords import check_password_rules, hash_password, needs_rehash, verify_password
 from hub.cohorts.store import Credentials, People
 from hub.cohorts.throttle import account_of, judge
 from hub.database import Database
+from hub.errors import NotActiveError
+from hub.settings import LANGUAGES
 
 
 class SignIns:

@@ -17,6 +17,7 @@ from hub.spawn import entry
 from hub.state import StateDir
 
 INSIDE_HUB_PORT = 8081
+INSIDE_GRADER_PORT = 8082
 INSIDE_SERVER_PORT = 8888
 """Each sandbox has a loopback of its own, so every server listens on the same port inside."""
 
@@ -41,6 +42,7 @@ class ServerHost:
     state: StateDir
     limits: SandboxSettings
     hub_port: int
+    grader_port: int
 
     def prepare(self, plan: ServerPlan, environment: Mapping[str, str]) -> SandboxSpec:
         """Make the home where it is missing, and describe the sandbox; raises `HomeUnusableError`."""
@@ -63,7 +65,13 @@ class ServerHost:
             masks=software.masks,
             user=user,
             limits=self._limits(),
-            network=Network((Way(INSIDE_HUB_PORT, ("127.0.0.1", self.hub_port)),), INSIDE_SERVER_PORT),
+            network=Network(
+                (
+                    Way(INSIDE_HUB_PORT, ("127.0.0.1", self.hub_port)),
+                    Way(INSIDE_GRADER_PORT, ("127.0.0.1", self.grader_port)),
+                ),
+                INSIDE_SERVER_PORT,
+            ),
             log_file=str(self.state.servers / f"{plan.name}.log"),
             outcome_file=str(self.state.servers / f"{plan.name}.outcome.json"),
         )
@@ -109,6 +117,7 @@ def _environment(plan: ServerPlan) -> dict[str, str]:
         "JUPYTER_RUNTIME_DIR": _RUNTIME,
         "JUPYTER_CONFIG_PATH": str(_JUPYTER_CONFIG),
         "PRACTICUM_LANGUAGE": plan.language,
+        "PRACTICUM_GRADER_URL": f"http://127.0.0.1:{INSIDE_GRADER_PORT}/services/grader",
         # Small models train fastest on one thread, and thirty learners share the machine's cores.
         "OMP_NUM_THREADS": "1",
         "MPLCONFIGDIR": f"{_HOME}/.config/matplotlib",

@@ -10,8 +10,7 @@ from hub.cohorts.errors import PasswordsDifferError
 from hub.errors import HubError
 from hub.web.centre import Centre
 from hub.web.errors import HubRefusedError, HubUnreachableError, PageNotFoundError
-from hub.web.page_session import SignedIn
-from hub.web.visitors import CentreOf, FormVisitor, PageVisitor
+from hub.web.visitors import CentreOf, FormVisitor, PageVisitor, Visitor
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +54,14 @@ async def end_hub_sign_ins(centre: Centre, name: str) -> None:
         log.warning("the tokens of %s could not be ended at JupyterHub: %s", name, exc)
 
 
-async def _signed_out_everywhere(centre: Centre, visitor: SignedIn) -> Response:
+async def _signed_out_everywhere(centre: Centre, visitor: Visitor) -> Response:
     await end_hub_sign_ins(centre, visitor.person.name)
     response = RedirectResponse("/hub/logout", 303)
     centre.cookie.clear(response)
     return response
 
 
-def _account_page(request: Request, centre: Centre, visitor: SignedIn, refusal: HubError | None = None) -> Response:
+def _account_page(request: Request, centre: Centre, visitor: Visitor, refusal: HubError | None = None) -> Response:
     return centre.renderer.page(
         request,
         "account",

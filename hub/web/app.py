@@ -8,7 +8,7 @@ from http import HTTPStatus
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 import hub
 from hub.errors import HubError
@@ -24,10 +24,11 @@ from hub.web import (
     static_files,
 )
 from hub.web.centre import Centre, centre_of
-from hub.web.errors import MethodNotAllowedError, PageNotFoundError, RequestInvalidError, RequestTooLargeError
+from hub.web.errors import RequestTooLargeError
+from hub.web.front import SignInNeeded
 from hub.web.headers import GuardHeaders
 from hub.web.page_session import PREFIX
-from hub.web.visitors import SignInNeeded
+from hub.web.refusals import as_hub_error, as_json, retry_after
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def create_app(centre: Centre) -> FastAPI:
         max_body_size=MAX_READ_BYTES,
         dependencies=[Depends(_check_size)],
     )
-    app.state.centre = centre
+    app.state.centre = app.state.front = centre
     app.add_middleware(GuardHeaders)
     pages = (sign_in, language_page, home_page, server_pages, people_pages, account_pages, invitation_pages)
     for module in pages:
@@ -79,32 +80,19 @@ async def _check_size(request: Request) -> None:
 async def _to_sign_in(request: Request, needed: Exception) -> Response:
     assert isinstance(needed, SignInNeeded)
     centre = centre_of(request)
-    return sign_in.sign_in_redirect(centre.jupyterhub, centre.cookie.is_https, needed.return_path)
+    response = sign_in.sign_in_redirect(centre, needed.return_path)
+    centre.cookie.clear_planted(request, response)
+    return response
 
 
 async def _to_sentence(request: Request, failure: Exception) -> Response:
     """Any failure as one sentence: JSON for the API, a page with a way on for people."""
-    error = _as_hub_error(failure)
-    headers = {"Retry-After": str(error.fields["wait_s"])} if "wait_s" in error.fields else {}
+    error = as_hub_error(failure)
     if request.url.path.startswith((f"{roster_api.API_PREFIX}/", f"{PREFIX}server/events")):
-        fields = {name: value if isinstance(value, int) else str(value) for name, value in error.fields.items()}
-        body = {"code": error.code, "sentence": error.message_id, "fields": fields}
-        return JSONResponse(body, status_code=error.status, headers=headers)
+        return as_json(error)
     centre = centre_of(request)
     response = centre.renderer.error_page(request, error, getattr(request.state, "signed_in", None))
-    response.headers.update(headers)
+    response.headers.update(retry_after(error))
     if error.status == HTTPStatus.GONE or request.url.path.startswith(f"{PREFIX}invitations/"):
         response.headers["Referrer-Policy"] = "no-referrer"
     return response
-
-
-def _as_hub_error(failure: Exception) -> HubError:
-    if isinstance(failure, HubError):
-        return failure
-    if isinstance(failure, HTTPException):
-        known = {404: PageNotFoundError, 405: MethodNotAllowedError, 413: RequestTooLargeError}
-        return known.get(failure.status_code, RequestInvalidError)()
-    if isinstance(failure, RequestValidationError):
-        return RequestInvalidError()
-    # Starlette raises it again afterwards, so the server logs it with its traceback.
-    return HubError()

@@ -18,7 +18,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
-from hub.cohorts.model import LANGUAGES
+from hub.settings import LANGUAGES
 from hub.web.i18n import catalogue_path
 
 PACKAGE = Path(__file__).parents[1]

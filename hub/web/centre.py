@@ -8,10 +8,13 @@ from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 
 from hub.cohorts.errors import SignInBusyError
+from hub.cohorts.model import Person
 from hub.cohorts.service import CohortService
+from hub.errors import NotActiveError
 from hub.settings import Settings
+from hub.web.front import OpenSession
 from hub.web.jupyterhub_api import JupyterHubApi
-from hub.web.page_session import SessionCookie
+from hub.web.page_session import PagePerson, SessionCookie
 from hub.web.rendering import Renderer
 from hub.web.room import Rooms
 from hub.web.server_starts import ServerStarts
@@ -41,7 +44,7 @@ class PasswordThreads:
 
 @dataclass(frozen=True)
 class Centre:
-    """Made once, in wiring."""
+    """Made once, in wiring. It is also what stands behind the frame of its pages (`hub.web.front.Front`)."""
 
     settings: Settings
     cohorts: CohortService
@@ -50,6 +53,9 @@ class Centre:
     rooms: Rooms
     hub_token: str = field(repr=False)
     """What JupyterHub shows when it asks about people."""
+    grader_token: str = field(default="", repr=False)
+    """What the `grader` service shows when it asks about people, and is shown when it is asked."""
+    service: str = field(init=False, default="practicum")
     starts: ServerStarts = field(init=False)
     passwords: PasswordThreads = field(init=False)
     cookie: SessionCookie = field(init=False)
@@ -59,6 +65,27 @@ class Centre:
         object.__setattr__(self, "passwords", PasswordThreads())
         is_https = self.settings.public_url.startswith("https://")
         object.__setattr__(self, "cookie", SessionCookie(is_https, self.settings.server_subdomains))
+
+    async def open_session(self, name: str, hub_token: str) -> tuple[str, Person]:
+        """A session of this person, if they may come in."""
+        person = await to_thread.run_sync(self.cohorts.roster.person, name)
+        if not person.active:
+            raise NotActiveError
+        return await to_thread.run_sync(self.cohorts.sessions.open, person, hub_token), person
+
+    async def find_session(self, session_id: str) -> OpenSession | None:
+        """The session with its person as of now; None when it has ended."""
+        found = await to_thread.run_sync(self.cohorts.sessions.find, session_id)
+        return OpenSession(found.person, found.hub_token) if found else None
+
+    async def close_session(self, session_id: str) -> None:
+        """End this one session."""
+        await to_thread.run_sync(self.cohorts.sessions.close, session_id)
+
+    async def remember_language(self, person: PagePerson, language: str) -> None:
+        """Keep the person's choice on the roster."""
+        assert isinstance(person, Person)  # as `find_session` gave it
+        await to_thread.run_sync(self.cohorts.roster.set_language, person, language)
 
     @property
     def has_passwords(self) -> bool:

@@ -102,7 +102,10 @@ class HubSide:
     @property
     def roles(self) -> list[dict[str, Any]]:
         return [
-            {"name": "user", "scopes": ["self", "access:services!service=practicum"]},
+            {
+                "name": "user",
+                "scopes": ["self", "access:services!service=practicum", "access:services!service=grader"],
+            },
             {
                 "name": "practicum",
                 "description": "Starts and stops servers for people, sees who they are, ends their sign-ins",
@@ -118,6 +121,11 @@ class HubSide:
         ]
 
     @property
+    def server_token_scopes(self) -> list[str]:
+        """What the token inside a person's server may do: JupyterHub's own two, and hand in."""
+        return ["users:activity!user", "access:servers!server", "access:services!service=grader"]
+
+    @property
     def services(self) -> list[dict[str, Any]]:
         return [
             {
@@ -126,6 +134,15 @@ class HubSide:
                 "api_token": self.secrets.practicum_token,
                 "oauth_client_id": "service-practicum",
                 "oauth_redirect_uri": f"{self.settings.public_url}{PREFIX}oauth_callback",
+                "oauth_no_confirm": True,
+                "display": False,
+            },
+            {
+                "name": "grader",
+                "url": self.addresses.grader_url,
+                "api_token": self.secrets.grader_hub_token,
+                "oauth_client_id": "service-grader",
+                "oauth_redirect_uri": f"{self.settings.public_url}/services/grader/oauth_callback",
                 "oauth_no_confirm": True,
                 "display": False,
             },
@@ -138,7 +155,7 @@ class HubSide:
 
     @property
     def server_host(self) -> ServerHost:
-        return ServerHost(self.state, self.settings.sandbox, self.addresses.hub)
+        return ServerHost(self.state, self.settings.sandbox, self.addresses.hub, self.addresses.grader)
 
     @property
     def authenticator_class(self) -> type[Authenticator]:

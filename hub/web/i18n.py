@@ -5,10 +5,11 @@ practicum.po`, read at start as they are: nothing compiled is committed, and an 
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
+from typing import Protocol
 
-from hub.cohorts.model import LANGUAGES
-from hub.errors import HubError
+from hub.settings import LANGUAGES
 
 LANGUAGE_COOKIE = "practicum-language"
 """Set at `/` and readable by JupyterHub's pages and scripts: it is a preference, not a secret."""
@@ -16,6 +17,22 @@ LANGUAGE_COOKIE = "practicum-language"
 LANGUAGE_NAMES = {"en": "English", "zh-CN": "简体中文"}
 
 LOCALE = Path(__file__).parents[1] / "locale"
+
+
+class Failure(Protocol):
+    """What a page says about an error, of whichever package: a `HubError` or a `GraderError`."""
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def status(self) -> HTTPStatus: ...
+
+    @property
+    def message_id(self) -> str: ...
+
+    @property
+    def fields(self) -> Mapping[str, object]: ...
 
 
 class Translator:
@@ -34,7 +51,7 @@ class Translator:
         forms = self._plurals.get(singular) or (singular, plural)
         return forms[0] if count == 1 or len(forms) == 1 else forms[1]
 
-    def sentence(self, error: HubError) -> str:
+    def sentence(self, error: Failure) -> str:
         """The error's sentence in this language, fields filled in."""
         text = self.gettext(error.message_id)
         return text % error.fields if error.fields else text

@@ -6,10 +6,10 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from hub.cohorts.errors import LinkExpiredError, LinkUnknownError, LinkUsedError, NotActiveError, PasswordsDifferError
+from hub.cohorts.errors import LinkExpiredError, LinkUnknownError, LinkUsedError, PasswordsDifferError
 from hub.cohorts.model import LinkKind
 from hub.cohorts.passwords import MIN_LENGTH
-from hub.errors import HubError
+from hub.errors import HubError, NotActiveError
 from hub.web.account_pages import end_hub_sign_ins
 from hub.web.centre import Centre
 from hub.web.fetch_guard import check_form_navigation, check_navigation

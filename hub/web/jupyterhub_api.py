@@ -17,8 +17,6 @@ import httpx
 
 from hub.web.errors import HubRefusedError, HubUnreachableError
 
-CLIENT_ID = "service-practicum"
-
 _DEADLINE = httpx.Timeout(10, connect=3)
 _START_DEADLINE = httpx.Timeout(90, connect=3)
 """JupyterHub answers a start after `slow_spawn_timeout` (10 s) at the latest; a busy one may need longer to begin."""
@@ -47,6 +45,18 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenOwner:
+    """Whose token it is, and what it may do: JupyterHub's scopes, expanded."""
+
+    name: str
+    scopes: frozenset[str]
+
+    def may_access(self, service: str) -> bool:
+        """Whether the token was made for talking to that service."""
+        return not self.scopes.isdisjoint({"access:services", f"access:services!service={service}"})
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """One step of a starting server, 0 to 100."""
 
@@ -56,11 +66,17 @@ class Progress:
 
 
 class JupyterHubApi:
-    """A client that authenticates as the `practicum` service."""
+    """A client that authenticates as one of our services, by default `practicum`."""
 
     def __init__(
-        self, api_url: str, token: str, public_url: str = "", transport: httpx.AsyncBaseTransport | None = None
-    ):
+        self,
+        api_url: str,
+        token: str,
+        public_url: str = "",
+        transport: httpx.AsyncBaseTransport | None = None,
+        service: str = "practicum",
+    ) -> None:
+        self._service = service
         self._token = token
         self._public_url = public_url
         # Unlimited, because a whole class may be watching its servers start at once.
@@ -81,13 +97,17 @@ class JupyterHubApi:
         await self._http.aclose()
 
     @property
+    def _client_id(self) -> str:
+        return f"service-{self._service}"
+
+    @property
     def redirect_uri(self) -> str:
-        return f"{self._public_url}/services/practicum/oauth_callback"
+        return f"{self._public_url}/services/{self._service}/oauth_callback"
 
     def authorize_url(self, state: str, code_challenge: str) -> str:
         """Where a browser goes to be signed in; it comes back to `redirect_uri`."""
         parameters = {
-            "client_id": CLIENT_ID,
+            "client_id": self._client_id,
             "redirect_uri": self.redirect_uri,
             "response_type": "code",
             "state": state,
@@ -99,7 +119,7 @@ class JupyterHubApi:
     async def redeem_code(self, code: str, code_verifier: str) -> str:
         """The access token for an authorization code; raises `HubRefusedError` when JupyterHub does not accept it."""
         form = {
-            "client_id": CLIENT_ID,
+            "client_id": self._client_id,
             "client_secret": self._token,
             "grant_type": "authorization_code",
             "code": code,
@@ -111,11 +131,18 @@ class JupyterHubApi:
 
     async def whose(self, token: str) -> str | None:
         """The user name this OAuth token stands for at this moment; None when it has ended. Never cached."""
+        owner = await self.owner_of(token)
+        return owner.name if owner else None
+
+    async def owner_of(self, token: str) -> TokenOwner | None:
+        """Whose token it is at this moment; None when it has ended or is no person's. Never cached."""
         answer = await self._send("GET", "/user", headers={"Authorization": f"Bearer {token}"}, accept={401, 403})
         if answer.status_code in {401, 403}:
             return None
         model = _json(answer)
-        return str(model["name"]) if model.get("kind") == "user" else None
+        if model.get("kind") != "user":
+            return None
+        return TokenOwner(str(model["name"]), frozenset(str(each) for each in model.get("scopes") or ()))
 
     async def server(self, name: str) -> Server:
         """The person's server as it is now. Somebody JupyterHub has not met yet has a stopped one."""

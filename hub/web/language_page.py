@@ -1,15 +1,14 @@
 """Choosing a language: kept with the person once they are signed in, in a cookie before."""
 
-from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from hub.cohorts.model import LANGUAGES
+from hub.settings import LANGUAGES
 from hub.web.errors import FormExpiredError, RequestInvalidError
 from hub.web.fetch_guard import check_form_navigation
+from hub.web.front import FrontOf, SignInNeeded, form_visitor, home_of
 from hub.web.i18n import LANGUAGE_COOKIE
 from hub.web.page_session import local_path
-from hub.web.visitors import CentreOf, SignInNeeded, form_visitor
 
 router = APIRouter(include_in_schema=False)
 
@@ -20,7 +19,7 @@ def set_language_cookie(response: Response, language: str) -> None:
 
 
 @router.post("/language")
-async def choose_language(request: Request, centre: CentreOf) -> Response:
+async def choose_language(request: Request, front: FrontOf) -> Response:
     """Take the choice and go back to where it was made.
 
     A form without a session's token, such as the one on JupyterHub's sign-in page, changes the cookie alone.
@@ -32,10 +31,10 @@ async def choose_language(request: Request, centre: CentreOf) -> Response:
         raise RequestInvalidError
     if form.get("form_token"):
         try:
-            visitor = await form_visitor(request, centre)
-            await to_thread.run_sync(centre.cohorts.roster.set_language, visitor.person, language)
+            visitor = await form_visitor(request, front)
+            await front.remember_language(visitor.person, language)
         except (SignInNeeded, FormExpiredError):
             pass  # the session ended meanwhile: the cookie still holds the choice
-    response = RedirectResponse(local_path(back), 303)
+    response = RedirectResponse(local_path(back, home_of(front)), 303)
     set_language_cookie(response, language)
     return response

@@ -8,8 +8,8 @@ from hub.cohorts.model import IssuedLink, LinkKind, Person, Role
 from hub.errors import HubError
 from hub.web.centre import Centre
 from hub.web.errors import RequestInvalidError
-from hub.web.page_session import PREFIX, SignedIn
-from hub.web.visitors import CentreOf, FormVisitor, PageVisitor
+from hub.web.page_session import PREFIX
+from hub.web.visitors import CentreOf, FormVisitor, PageVisitor, Visitor
 
 router = APIRouter(prefix="/people", include_in_schema=False)
 
@@ -68,7 +68,7 @@ async def set_active(request: Request, centre: CentreOf, visitor: FormVisitor, n
 async def _people_page(
     request: Request,
     centre: Centre,
-    visitor: SignedIn,
+    visitor: Visitor,
     *,
     refusal: HubError | None = None,
     typed: dict[str, str] | None = None,
@@ -95,7 +95,7 @@ def _visible_memberships(person: Person, cohort_ids: set[int]) -> list[tuple[str
     return [(each.cohort.name, each.role.value) for each in person.memberships if each.cohort.id in cohort_ids]
 
 
-async def _link_page(request: Request, centre: Centre, visitor: SignedIn, name: str) -> Response:
+async def _link_page(request: Request, centre: Centre, visitor: Visitor, name: str) -> Response:
     issue = centre.cohorts.invitations.issue
     link: IssuedLink = await to_thread.run_sync(lambda: issue(name, actor=visitor.person))
     return centre.renderer.page(

@@ -1,6 +1,6 @@
 """Pages from templates, in the language of the request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,9 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from hub.errors import HubError
-from hub.web.assets import asset_url
-from hub.web.i18n import LANGUAGE_COOKIE, Translator, Translators, choose_language
-from hub.web.page_session import PREFIX, SignedIn
+from hub.web.assets import Assets
+from hub.web.i18n import LANGUAGE_COOKIE, Failure, Translator, Translators, choose_language
+from hub.web.page_session import SignedIn
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -37,23 +36,40 @@ def _size(mib: int) -> Markup:
 
 
 class Renderer:
-    """Renders `templates/practicum/NAME.html`; everything filled in is escaped."""
+    """Renders `TEMPLATES/SERVICE/NAME.html`; everything filled in is escaped.
 
-    def __init__(self, translators: Translators, default_language: str, *, shows_insecure_banner: bool) -> None:
+    `templates` is a folder to look into before the frame's own; `functions` makes more functions for templates, given
+    the translator of a request.
+    """
+
+    def __init__(
+        self,
+        translators: Translators,
+        default_language: str,
+        *,
+        shows_insecure_banner: bool,
+        service: str = "practicum",
+        assets: Assets | None = None,
+        templates: Path | None = None,
+        functions: Callable[[Translator], Mapping[str, Callable[..., object]]] | None = None,
+    ) -> None:
+        self.assets = assets or Assets(service)
+        self._service = service
+        self._functions = functions or (lambda _translator: {})
         self._translators = translators
         self._default_language = default_language
         self._shows_insecure_banner = shows_insecure_banner
         self._environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
+            loader=FileSystemLoader([*([templates] if templates else []), TEMPLATES]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.globals["asset_url"] = asset_url
+        self._environment.globals.update(asset_url=self.assets.url, service_home=f"/services/{service}/")
 
-    def translator(self, request: Request, signed_in: SignedIn | None = None) -> Translator:
+    def translator(self, request: Request, signed_in: SignedIn[Any] | None = None) -> Translator:
         """The translator of this request's language."""
         return self._translators[
             choose_language(
@@ -69,8 +85,8 @@ class Renderer:
         request: Request,
         name: str,
         *,
-        signed_in: SignedIn | None = None,
-        refusal: HubError | None = None,
+        signed_in: SignedIn[Any] | None = None,
+        refusal: Failure | None = None,
         return_path: str | None = None,
         **values: Any,
     ) -> HTMLResponse:
@@ -81,8 +97,9 @@ class Renderer:
         """
         translator = self.translator(request, signed_in)
 
-        html = self._environment.get_template(f"practicum/{name}.html").render(
+        html = self._environment.get_template(f"{self._service}/{name}.html").render(
             **template_functions(translator),
+            **self._functions(translator),
             language=translator.language,
             signed_in=signed_in,
             current_path=return_path or request.url.path,
@@ -92,6 +109,7 @@ class Renderer:
         )
         return HTMLResponse(html, status_code=refusal.status if refusal else HTTPStatus.OK)
 
-    def error_page(self, request: Request, error: HubError, signed_in: SignedIn | None = None) -> HTMLResponse:
+    def error_page(self, request: Request, error: Failure, signed_in: SignedIn[Any] | None = None) -> HTMLResponse:
         """The error's sentence as a page, with a way on."""
-        return self.page(request, "error", signed_in=signed_in, refusal=error, return_path=PREFIX, code=error.code)
+        home = f"/services/{self._service}/"
+        return self.page(request, "error", signed_in=signed_in, refusal=error, return_path=home, code=error.code)

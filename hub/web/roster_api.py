@@ -1,4 +1,4 @@
-"""What JupyterHub asks about people. JSON in and out, documented by OpenAPI, for the holder of the hub's token alone.
+"""What JupyterHub and the grader ask about people. JSON in and out, documented by OpenAPI, for holders of their tokens alone.
 
 A refusal is `{"code", "sentence", "fields"}`: the sentence is an English message id whose `%(name)s` fields are filled
 from `fields` after it has been translated, so that JupyterHub can show it in its reader's language.
@@ -18,7 +18,7 @@ from hub.web.visitors import CentreOf
 
 API_PREFIX = "/services/practicum/api/v1"
 
-_bearer = HTTPBearer(auto_error=False, description="The token JupyterHub and this service share.")
+_bearer = HTTPBearer(auto_error=False, description="The token JupyterHub, or the grader, and this service share.")
 
 
 class SignIn(BaseModel):
@@ -27,6 +27,15 @@ class SignIn(BaseModel):
     name: str = Field(max_length=1000)
     password: str = Field(max_length=10_000)
     language: str | None = Field(None, description="Chosen before signing in; kept if the person has chosen none.")
+
+
+class Membership(BaseModel):
+    """A role in a cohort, and the courses that cohort takes."""
+
+    cohort: str
+    cohort_name: str
+    role: Literal["administrator", "instructor", "learner"]
+    courses: list[str]
 
 
 class Person(BaseModel):
@@ -39,6 +48,19 @@ class Person(BaseModel):
     roles: list[Literal["operator", "administrator", "instructor", "learner"]]
     groups: list[str] = Field(description="`nbgrader-COURSE` for learners, `formgrade-COURSE` for instructors.")
     credentials_version: int = Field(description="Has grown when every sign-in made so far must end.")
+    memberships: list[Membership]
+
+
+class CoursePeople(BaseModel):
+    """Everybody who learns or teaches a course, by name."""
+
+    people: list[Person]
+
+
+class Choice(BaseModel):
+    """A language somebody chose."""
+
+    language: Literal["en", "zh-CN"]
 
 
 class Lesson(BaseModel):
@@ -65,21 +87,32 @@ class Refusal(BaseModel):
     fields: dict[str, str | int]
 
 
-async def _hub_only(centre: CentreOf, given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> None:
-    token = given.credentials if given else ""
-    if not hmac.compare_digest(token.encode("utf-8", "replace"), centre.hub_token.encode("utf-8")):
+_Given = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+
+
+async def _hub_only(centre: CentreOf, given: _Given) -> None:
+    if not _is(given, centre.hub_token):
         raise TokenInvalidError
+
+
+async def _services_only(centre: CentreOf, given: _Given) -> None:
+    if not (_is(given, centre.hub_token) or _is(given, centre.grader_token)):
+        raise TokenInvalidError
+
+
+def _is(given: HTTPAuthorizationCredentials | None, token: str) -> bool:
+    shown = given.credentials if given else ""
+    return bool(token) and hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode("utf-8"))
 
 
 router = APIRouter(
     prefix=API_PREFIX,
     tags=["roster"],
-    dependencies=[Depends(_hub_only)],
     responses={status: {"model": Refusal} for status in (401, 403, 404, 422, 429)},
 )
 
 
-@router.post("/sign-ins")
+@router.post("/sign-ins", dependencies=[Depends(_hub_only)])
 async def sign_in(attempt: SignIn, centre: CentreOf) -> Person:
     """The person, if this is their password. 429 carries `fields.wait_s` and `Retry-After`."""
     found = await centre.passwords.run(
@@ -88,18 +121,33 @@ async def sign_in(attempt: SignIn, centre: CentreOf) -> Person:
     return _person(centre, found)
 
 
-@router.get("/people/{name}")
+@router.get("/people/{name}", dependencies=[Depends(_services_only)])
 async def read_person(name: str, centre: CentreOf) -> Person:
     """The person of that name."""
     return _person(centre, await to_thread.run_sync(centre.cohorts.roster.person, name))
 
 
-@router.post("/people/{name}/server-plans")
+@router.post("/people/{name}/server-plans", dependencies=[Depends(_hub_only)])
 async def plan_server(name: str, centre: CentreOf) -> ServerPlan:
     """What to start for that person now; 403 if they may not start a server."""
     plan = await to_thread.run_sync(centre.cohorts.roster.plan_server, name)
     lessons = [Lesson(course=lesson.course, assignment=lesson.assignment) for lesson in plan.lessons]
     return ServerPlan.model_validate({**_fields(plan), "lessons": lessons})
+
+
+@router.put("/people/{name}/language", dependencies=[Depends(_services_only)], status_code=204)
+async def set_language(name: str, choice: Choice, centre: CentreOf) -> None:
+    """Keep what the person chose at another service's page."""
+    roster = centre.cohorts.roster
+    person = await to_thread.run_sync(roster.person, name)
+    await to_thread.run_sync(roster.set_language, person, choice.language)
+
+
+@router.get("/courses/{course}/people", dependencies=[Depends(_services_only)])
+async def read_course_people(course: str, centre: CentreOf) -> CoursePeople:
+    """Everybody who learns or teaches the course in any cohort; nobody for a course no cohort takes."""
+    found = await to_thread.run_sync(centre.cohorts.roster.people_of_course, course)
+    return CoursePeople(people=[_person(centre, each) for each in found])
 
 
 def _fields(plan: model.ServerPlan) -> dict[str, object]:
@@ -116,5 +164,14 @@ def _person(centre: CentreOf, person: model.Person) -> Person:
             "roles": person.roles,
             "groups": person.groups,
             "credentials_version": person.credentials_version,
+            "memberships": [
+                {
+                    "cohort": each.cohort.slug,
+                    "cohort_name": each.cohort.name,
+                    "role": each.role,
+                    "courses": each.cohort.courses,
+                }
+                for each in person.memberships
+            ],
         }
     )

@@ -10,41 +10,38 @@
 import base64
 import hashlib
 import secrets
+from typing import Annotated, Any
 
-from anyio import to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from hub.cohorts.errors import NotActiveError
 from hub.web.errors import HubRefusedError, SignInBrokenError
 from hub.web.fetch_guard import check_navigation
+from hub.web.front import Front, FrontOf, form_visitor, home_of
 from hub.web.i18n import LANGUAGE_COOKIE
-from hub.web.jupyterhub_api import JupyterHubApi
 from hub.web.language_page import set_language_cookie
-from hub.web.page_session import PREFIX, derived_token, is_token, local_path, read_cookies
-from hub.web.visitors import CentreOf, FormVisitor
+from hub.web.page_session import SignedIn, derived_token, is_token, local_path, read_cookies
 
 router = APIRouter(include_in_schema=False)
 
-CALLBACK_PATH = f"{PREFIX}oauth_callback"
 _COOKIE_PREFIX = "practicum-sign-in-"
 _COOKIE_LIFETIME_S = 600
 
 
-def sign_in_redirect(jupyterhub: JupyterHubApi, is_https: bool, return_path: str) -> Response:
+def sign_in_redirect(front: Front, return_path: str) -> Response:
     """The way to JupyterHub and back to `return_path`."""
     secret = secrets.token_urlsafe(32)
     path = _encoded(return_path.encode("utf-8", "replace"))
     state = derived_token(secret, f"state {path}")
     challenge = hashlib.sha256(_verifier(secret).encode("ascii")).digest()
-    response = RedirectResponse(jupyterhub.authorize_url(state, _encoded(challenge)), 303)
+    response = RedirectResponse(front.jupyterhub.authorize_url(state, _encoded(challenge)), 303)
     # One cookie for each attempt: two tabs that sign in at the same time must not break one another.
     response.set_cookie(
         _cookie_name(state),
         f"{secret}.{path}",
         max_age=_COOKIE_LIFETIME_S,
-        path=CALLBACK_PATH,
-        secure=is_https,
+        path=_callback_path(front),
+        secure=front.cookie.is_https,
         httponly=True,
         samesite="lax",
     )
@@ -52,47 +49,48 @@ def sign_in_redirect(jupyterhub: JupyterHubApi, is_https: bool, return_path: str
 
 
 @router.get("/oauth_callback")
-async def finish_sign_in(request: Request, centre: CentreOf, code: str = "", state: str = "") -> Response:
+async def finish_sign_in(request: Request, front: FrontOf, code: str = "", state: str = "") -> Response:
     """Open a page session for whoever JupyterHub says this is."""
     check_navigation(request.headers)
-    secret, return_path = _proven_attempt(request, state)
-    token = await centre.jupyterhub.redeem_code(code, _verifier(secret))
-    name = await centre.jupyterhub.whose(token)
+    secret, return_path = _proven_attempt(request, state, home_of(front))
+    token = await front.jupyterhub.redeem_code(code, _verifier(secret))
+    name = await front.jupyterhub.whose(token)
     if name is None:
         raise HubRefusedError
-    person = await to_thread.run_sync(centre.cohorts.roster.person, name)
-    if not person.active:
-        raise NotActiveError
-    session_id = await to_thread.run_sync(centre.cohorts.sessions.open, person, token)
+    session_id, person = await front.open_session(name, token)
     response = RedirectResponse(return_path, 303)
-    centre.cookie.set(response, session_id)
-    response.delete_cookie(_cookie_name(state), path=CALLBACK_PATH)
+    front.cookie.set(response, session_id)
+    response.delete_cookie(_cookie_name(state), path=_callback_path(front))
     if person.language:
         set_language_cookie(response, person.language)
     elif chosen := request.cookies.get(LANGUAGE_COOKIE):
-        await to_thread.run_sync(centre.cohorts.roster.set_language, person, chosen)
+        await front.remember_language(person, chosen)
     return response
 
 
 @router.post("/sign-out")
-async def sign_out(centre: CentreOf, visitor: FormVisitor) -> Response:
+async def sign_out(front: FrontOf, visitor: Annotated[SignedIn[Any], Depends(form_visitor)]) -> Response:
     """End this session here; JupyterHub's page, where this leads, ends it there and at the person's server."""
-    await to_thread.run_sync(centre.cohorts.sessions.close, visitor.session_id)
+    await front.close_session(visitor.session_id)
     response = RedirectResponse("/hub/logout", 303)
-    centre.cookie.clear(response)
+    front.cookie.clear(response)
     return response
 
 
-def _proven_attempt(request: Request, state: str) -> tuple[str, str]:
+def _proven_attempt(request: Request, state: str, home: str) -> tuple[str, str]:
     """The secret and the page to come back to, of the attempt this state was made for in this very browser."""
     for value in read_cookies(request, _cookie_name(state)):
         secret, _, path = value.partition(".")
         if is_token(state, derived_token(secret, f"state {path}")):
             try:
-                return secret, local_path(base64.urlsafe_b64decode(path + "==").decode("utf-8"))
+                return secret, local_path(base64.urlsafe_b64decode(path + "==").decode("utf-8"), home)
             except ValueError:
                 break
     raise SignInBrokenError
+
+
+def _callback_path(front: Front) -> str:
+    return f"{home_of(front)}oauth_callback"
 
 
 def _encoded(octets: bytes) -> str:

@@ -8,13 +8,13 @@ from hub.cohorts.errors import (
     LinkExpiredError,
     LinkUnknownError,
     LinkUsedError,
-    NotActiveError,
     NotPermittedError,
 )
 from hub.cohorts.model import LinkKind
 from hub.cohorts.service import CohortService
 from hub.cohorts.tables import invitation
 from hub.database import Database
+from hub.errors import NotActiveError
 from tests.hub.cohorts.conftest import PASSWORD, give_password
 
 

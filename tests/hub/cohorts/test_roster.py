@@ -7,7 +7,6 @@ import pytest
 from hub.cohorts.errors import (
     CohortTakenError,
     NameTakenError,
-    NotActiveError,
     NotPermittedError,
     SelfDeactivationError,
     UidsExhaustedError,
@@ -17,6 +16,7 @@ from hub.cohorts.errors import (
 from hub.cohorts.lessons import CourseShelf
 from hub.cohorts.model import Role
 from hub.cohorts.service import CohortService
+from hub.errors import NotActiveError
 
 
 def test_a_new_person_has_the_role_and_the_groups_of_the_cohorts_courses(filled: CohortService) -> None:

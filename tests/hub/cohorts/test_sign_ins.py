@@ -7,7 +7,6 @@ from sqlalchemy import func, select
 
 from hub.clock import ManualClock
 from hub.cohorts.errors import (
-    NotActiveError,
     PasswordIsNameError,
     PasswordTooLongError,
     PasswordTooShortError,
@@ -18,6 +17,7 @@ from hub.cohorts.errors import (
 from hub.cohorts.service import CohortService
 from hub.cohorts.tables import sign_in_attempts
 from hub.database import Database
+from hub.errors import NotActiveError
 from tests.hub.cohorts.conftest import PASSWORD, give_password
 
 

@@ -1,6 +1,7 @@
 """The real Traefik with our configuration, in front of a backend that sends what a hostile learner would."""
 
 import asyncio
+import dataclasses
 import itertools
 import os
 import re
@@ -8,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from hub.settings import Settings
 from hub.supervisor import traefik
 from hub.supervisor.health import answers
 from hub.supervisor.process import Listen, ProcessSpec
+from hub.web import door
 from tests.hub.supervisor import toy_backend
 from tests.hub.supervisor.conftest import Workshop, free_ports, until
 
@@ -98,7 +100,7 @@ async def front(workshop: Workshop, backend: int) -> Front:
     made = Front(
         workshop,
         Settings(port=port),
-        Addresses(hub=1, practicum=2, proxy_api=api),
+        Addresses(hub=1, practicum=2, proxy_api=api, grader=3),
         load_or_create_secrets(workshop.root / "secrets.json"),
         backend,
         workshop.root / "traefik.d",
@@ -127,6 +129,65 @@ async def test_no_header_that_acts_on_the_whole_origin_passes_and_others_do(fron
     # Not a test of nothing: the backend did send them.
     direct = httpx.get(f"http://127.0.0.1:{front.backend_port}/page")
     assert direct.headers["Service-Worker-Allowed"] == "hostile, again"
+
+
+OPEN_DOOR = f"{traefik.DOOR_COOKIE}=open"
+
+
+class TestTheDoor:
+    """Where servers share our origin, only browsers that JupyterHub has let in reach one (hub/web/door.py)."""
+
+    OPENS = (
+        {"Cookie": OPEN_DOOR},
+        {"Cookie": f"a=b; {OPEN_DOOR}; c=d"},
+        {"Cookie": f"a=b;{OPEN_DOOR}"},
+        {"Authorization": "token 0123"},
+        {"Authorization": "Bearer 0123"},
+    )
+    STAYS_SHUT: tuple[dict[str, str], ...] = (
+        {},
+        {"Cookie": f"x{OPEN_DOOR}"},
+        {"Cookie": f"x={OPEN_DOOR}"},
+        {"Cookie": f"{OPEN_DOOR}er"},
+        {"Cookie": traefik.DOOR_COOKIE},
+        {"Authorization": "Basic dG9rZW4gOg=="},
+        {"Authorization": "token"},
+        {"X-Authorization": "token 0123"},
+    )
+
+    @pytest.fixture
+    async def behind(self, front: Front) -> AsyncIterator[str]:
+        """The address of a learner's server, which says "first"; what stands for the hub says "hub"."""
+        (port,) = free_ports(1)
+        hub = start_backend(port, "hub")
+        try:
+            front.addresses = dataclasses.replace(front.addresses, hub=port)
+            front.configure()
+            front.route("/user/lin.na/", front.backend_port)
+            url = front.url + "/user/lin.na/x"
+            async with httpx.AsyncClient(timeout=20) as client, asyncio.timeout(20):
+                for headers, name in (({"Cookie": OPEN_DOOR}, "first"), ({}, "hub")):
+                    while not (await client.get(url, headers=headers)).text.startswith(name):
+                        await asyncio.sleep(0.05)
+            yield url
+        finally:
+            hub.kill()
+            hub.wait()
+
+    async def test_the_cookie_or_a_token_opens_it_and_nothing_else(self, behind: str) -> None:
+        for headers in self.OPENS:
+            assert httpx.get(behind, headers=headers).text.startswith("first\n"), headers
+        for headers in self.STAYS_SHUT:
+            assert httpx.get(behind, headers=headers).text.startswith("hub\n"), headers
+
+    def test_a_server_with_a_host_name_of_its_own_has_none(self) -> None:
+        addresses = Addresses(hub=1, practicum=2, proxy_api=3, grader=4)
+        own_hosts = Settings(public_url="https://train.example.org", server_subdomains=True)
+        routers = traefik.dynamic_configuration(own_hosts, addresses, "x")["http"]["routers"]
+        assert set(routers) == {"practicum-api"}
+
+    def test_its_cookie_is_the_one_the_hub_gives(self) -> None:
+        assert f"{door.COOKIE}={door.OPEN}" == OPEN_DOOR
 
 
 async def test_text_is_compressed_and_packed_files_are_not(front: Front) -> None:
@@ -312,7 +373,7 @@ async def test_it_ends_at_once_though_a_web_socket_is_open(front: Front) -> None
 
 
 def test_ipv6_addresses_are_bracketed() -> None:
-    static = traefik.static_configuration(Settings(bind="::1"), Addresses(1, 2, 3), Path("/d"))
+    static = traefik.static_configuration(Settings(bind="::1"), Addresses(1, 2, 3, 4), Path("/d"))
     assert static["entryPoints"]["web"]["address"] == "[::1]:8000"
 
 

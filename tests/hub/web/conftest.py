@@ -27,6 +27,7 @@ from tests.hub.web.browser import Browser
 from tests.hub.web.fake_jupyterhub import SERVICE_TOKEN, FakeJupyterHub
 
 HUB_TOKEN = "the hub's token"
+GRADER_TOKEN = "the grader's token"
 
 
 @pytest.fixture
@@ -89,6 +90,7 @@ async def app(
             Renderer(load_translators(), settings.language, shows_insecure_banner=False),
             Rooms(state, settings.sandbox, own_uids=False),
             HUB_TOKEN,
+            GRADER_TOKEN,
         )
     )
     async with made.router.lifespan_context(made):

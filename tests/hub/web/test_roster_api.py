@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hub.cohorts.service import CohortService
 from tests.hub.web.browser import HOME, NAVIGATION
-from tests.hub.web.conftest import HUB_TOKEN
+from tests.hub.web.conftest import GRADER_TOKEN, HUB_TOKEN
 
 API = "/services/practicum/api/v1"
 PASSWORD = "correct horse staple"
@@ -35,6 +35,9 @@ async def test_a_person_with_roles_and_groups(hub: httpx.AsyncClient) -> None:
         "roles": ["learner"],
         "groups": ["nbgrader-data-processing"],
         "credentials_version": 1,
+        "memberships": [
+            {"cohort": "spring", "cohort_name": "Spring 2026", "role": "learner", "courses": ["data-processing"]}
+        ],
     }
     assert (await hub.get(f"{API}/people/olga")).json()["roles"] == ["operator"]
 
@@ -80,6 +83,8 @@ async def test_nobody_without_the_hubs_token_learns_anything(hub: httpx.AsyncCli
         ("GET", "/people/nobody"),
         ("POST", "/people/lin.na/server-plans"),
         ("POST", "/sign-ins"),
+        ("PUT", "/people/lin.na/language"),
+        ("GET", "/courses/data-processing/people"),
     ):
         answer = await hub.request(
             method,
@@ -96,7 +101,29 @@ async def test_the_api_is_described_and_describes_nothing_else(hub: httpx.AsyncC
         f"{API}/sign-ins",
         f"{API}/people/{{name}}",
         f"{API}/people/{{name}}/server-plans",
+        f"{API}/people/{{name}}/language",
+        f"{API}/courses/{{course}}/people",
     }
+
+
+async def test_the_grader_asks_about_people_and_courses_and_nothing_else(hub: httpx.AsyncClient) -> None:
+    grader = {"authorization": f"Bearer {GRADER_TOKEN}"}
+    assert (await hub.get(f"{API}/people/lin.na", headers=grader)).status_code == 200
+    answer = await hub.get(f"{API}/courses/data-processing/people", headers=grader)
+    assert [each["name"] for each in answer.json()["people"]] == ["ian", "lin.na", "wang.wei"]
+    assert (await hub.get(f"{API}/courses/nothing/people", headers=grader)).json() == {"people": []}
+    for path in ("/sign-ins", "/people/lin.na/server-plans"):
+        answer = await hub.post(API + path, json={"name": "lin.na", "password": PASSWORD}, headers=grader)
+        assert answer.status_code == 401
+
+
+async def test_a_language_chosen_at_another_service_is_kept(hub: httpx.AsyncClient) -> None:
+    grader = {"authorization": f"Bearer {GRADER_TOKEN}"}
+    answer = await hub.put(f"{API}/people/lin.na/language", json={"language": "zh-CN"}, headers=grader)
+    assert answer.status_code == 204
+    assert (await hub.get(f"{API}/people/lin.na")).json()["language"] == "zh-CN"
+    answer = await hub.put(f"{API}/people/lin.na/language", json={"language": "tlh"}, headers=grader)
+    assert answer.status_code == 422
 
 
 json_values = st.recursive(
