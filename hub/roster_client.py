@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
 from hub.errors import HubError
 
@@ -116,7 +116,6 @@ class RosterClient:
             follow_redirects=False,
         )
         response = await _fetch(request)
-        # 599 is Tornado's own code for a time-out or a connection that broke.
         if response.code >= 500:
             raise RosterUnreachableError
         answer: dict[str, Any] = json.loads(response.body)
@@ -135,7 +134,8 @@ async def _fetch(request: HTTPRequest) -> HTTPResponse:
         except ConnectionRefusedError as exc:
             if time.monotonic() > deadline:
                 raise RosterUnreachableError from exc
-        except OSError as exc:
+        except (OSError, HTTPClientError) as exc:
+            # Tornado raises time-outs and broken connections whatever `raise_error` says.
             raise RosterUnreachableError from exc
         await asyncio.sleep(_ASK_AGAIN_S)
 
