@@ -63,8 +63,16 @@ class HubSide:
 
     @property
     def is_https(self) -> bool:
-        """Whether browsers reach us by TLS, which host-prefixed (`__Host-`) cookies require."""
+        """Whether browsers reach us by TLS."""
         return self.settings.public_url.startswith("https://")
+
+    @property
+    def cookie_host_prefix(self) -> bool:
+        """Whether JupyterHub's cookies are named `__Host-…`, which no other host name can set.
+
+        Such cookies have the path `/`: on a single origin every learner's server would be sent the sign-in to the hub.
+        """
+        return self.is_https and self.settings.server_subdomains
 
     @property
     def subdomain_host(self) -> str:
@@ -97,6 +105,8 @@ class HubSide:
             "practicum_shows_insecure_banner": not self.settings.sandbox.enforced,
             # Page and cookies are on one site; a link from a mail must still find its reader signed in.
             "cookie_options": {"samesite": "Lax"},
+            # Pages get the token from JupyterHub in their HTML; only a hostile page would look for the cookie.
+            "xsrf_cookie_kwargs": {"samesite": "Lax", "httponly": True, "secure": self.is_https},
         }
 
     @property
