@@ -24,6 +24,10 @@ INSIDE_SERVER_PORT = 8888
 _HOME = "/home/learner"
 """The same for everybody: a home named after its owner could lie over software that is installed in somebody's home."""
 _ENTRY = "/opt/practicum/entry.py"
+_SIGN_IN_KEPT_S = 10
+"""How long a server believes a cookie without asking the hub again, so the most by which a copied one outlives signing
+out. JupyterHub's own 300 s spare the hub a question of 5 ms for each open page in that time."""
+_OPTIONS = ("--KernelManager.transport=ipc", f"--HubOAuth.cache_max_age={_SIGN_IN_KEPT_S}")
 _RUNTIME = "/run/user/jupyter"  # short, because the paths of ipc sockets end at about 100 characters
 _JUPYTER_CONFIG = Path(courses.kit.__file__).parent / "jupyter"
 
@@ -55,7 +59,7 @@ class ServerHost:
             hidden=[*_not_for_learners(), self.state.root],
         )
         return SandboxSpec(
-            argv=(sys.executable, "-I", _ENTRY, plan.language, "--KernelManager.transport=ipc"),
+            argv=(sys.executable, "-I", _ENTRY, plan.language, *_OPTIONS),
             environment={**environment, **_environment(plan)},
             working_dir=_HOME,
             home=Mount(str(home), _HOME, writable=True),

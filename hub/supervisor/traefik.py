@@ -20,6 +20,10 @@ from hub.secrets import Secrets
 from hub.settings import Settings
 
 API_USER = "jupyterhub"
+DOOR_COOKIE = "practicum-door"
+"""`hub.web.door.COOKIE`; the supervisor does not import the web side."""
+_BEFORE_EVERY_SERVER = 1_000_000
+"""Traefik's own priorities are the lengths of the rules."""
 
 # Answers of learners' servers come from our own origin. These headers act on the whole origin and not on one page, so
 # no page of ours may be at the mercy of a learner who sends them. We send none of them ourselves; a TLS proxy in front
@@ -117,18 +121,22 @@ def static_configuration(settings: Settings, addresses: Addresses, watched: Path
     }
 
 
-def dynamic_configuration(settings: Settings, password_hash: str) -> dict[str, Any]:
+def dynamic_configuration(settings: Settings, addresses: Addresses, password_hash: str) -> dict[str, Any]:
     """Our share of what Traefik reads again whenever it changes."""
     scheme = urlsplit(settings.public_url).scheme or "http"
     return {
         "http": {
             "routers": {
+                **_door(settings),
                 "practicum-api": {
                     "entryPoints": ["api"],
                     "rule": "PathPrefix(`/api`)",
                     "service": "api@internal",
                     "middlewares": ["practicum-api-password"],
-                }
+                },
+            },
+            "services": {
+                "practicum-hub": {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{addresses.hub}"}]}},
             },
             "middlewares": {
                 "practicum-api-password": {"basicAuth": {"users": [f"{API_USER}:{password_hash}"]}},
@@ -147,6 +155,25 @@ def dynamic_configuration(settings: Settings, password_hash: str) -> dict[str, A
     }
 
 
+def _door(settings: Settings) -> dict[str, Any]:
+    """Where servers share our origin: without the door cookie or a token, a request goes to the hub and not to a server.
+
+    The cookie and its reason are in `hub/web/door.py`. A server with a host name of its own needs no door.
+    """
+    if settings.server_subdomains:
+        return {}
+    has_cookie = f"HeaderRegexp(`Cookie`, `(^|; ?){DOOR_COOKIE}=open(;|$)`)"
+    authorised = "HeaderRegexp(`Authorization`, `(?i)^(token|bearer) `)"
+    return {
+        "practicum-door": {
+            "entryPoints": ["web"],
+            "rule": f"PathPrefix(`/user/`) && !{has_cookie} && !{authorised}",
+            "service": "practicum-hub",
+            "priority": _BEFORE_EVERY_SERVER,
+        }
+    }
+
+
 def write_configuration(
     settings: Settings, addresses: Addresses, secrets: Secrets, static_file: Path, watched: Path
 ) -> str:
@@ -156,7 +183,7 @@ def write_configuration(
     _write_private(static_file, static)
     centre_file = watched / "centre.yaml"
     password_hash = _known_hash(centre_file, secrets.proxy_password) or _hash(secrets.proxy_password)
-    dynamic = yaml.safe_dump(dynamic_configuration(settings, password_hash), sort_keys=False)
+    dynamic = yaml.safe_dump(dynamic_configuration(settings, addresses, password_hash), sort_keys=False)
     if not centre_file.exists() or centre_file.read_text(encoding="utf-8") != dynamic:
         _write_private(centre_file, dynamic)
     return static

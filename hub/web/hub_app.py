@@ -13,6 +13,8 @@ from jupyterhub.handlers.pages import SpawnPendingHandler
 from tornado import web
 
 from hub.web.assets import load_assets
+from hub.web.door import DoorHandler, SignOutHandler
+from hub.web.hub_guard import guarded
 from hub.web.localise import localised
 from hub.web.page_session import PREFIX
 
@@ -58,9 +60,11 @@ class PracticumHub(JupyterHub):
         own: list[tuple[Any, ...]] = [
             (rf"{self.hub_prefix}(?:home|spawn|spawn/([^/]+))", HomeHandler),
             (rf"{self.hub_prefix}spawn-pending/([^/]+)", WaitingHandler),
+            (rf"{self.hub_prefix}user/(?P<user_name>[^/]+)(?P<user_path>/.*)?", DoorHandler),
+            (rf"{self.hub_prefix}logout", SignOutHandler),
             (rf"{self.hub_prefix}assets/([0-9a-f]+)/([a-z.-]+)", AssetHandler),
         ]
-        self.handlers: list[tuple[Any, ...]] = localised([*own, *self.handlers])
+        self.handlers: list[tuple[Any, ...]] = guarded(localised([*own, *self.handlers]))
 
 
 main = PracticumHub.launch_instance

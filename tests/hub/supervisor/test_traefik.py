@@ -167,7 +167,7 @@ class TestTheDoor:
             url = front.url + "/user/lin.na/x"
             async with httpx.AsyncClient(timeout=20) as client, asyncio.timeout(20):
                 for headers, name in (({"Cookie": OPEN_DOOR}, "first"), ({}, "hub")):
-                    while not (await client.get(url, headers=headers)).text.startswith(name):
+                    while not (await client.get(url, headers=headers)).text.startswith(name):  # noqa: ASYNC110 - as above
                         await asyncio.sleep(0.05)
             yield url
         finally:
