@@ -10,7 +10,7 @@ from typing import Any
 
 from jupyterhub.spawner import Spawner, SpawnException
 from markupsafe import escape
-from tornado.httpclient import AsyncHTTPClient
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 from hub.errors import HubError
 from hub.roster_client import RosterClient
@@ -24,6 +24,7 @@ STOP_GRACE_S = 10.0
 
 
 _LOOK_S = 0.05
+_LOOK_TIMEOUT_S = 2.0
 _SPARE_S = 5.0
 """Less than JupyterHub's own time-out, which would count as a failure of the hub."""
 
@@ -88,9 +89,10 @@ class PracticumSpawner(Spawner):
         # JupyterHub's own look for it comes at random, ever longer steps: about a second is lost to them.
         deadline = time.monotonic() + self.start_timeout - _SPARE_S
         while running.is_served():
-            # Until it listens, the keeper has nobody to connect to and drops the connection.
-            with contextlib.suppress(OSError):
-                answer = await AsyncHTTPClient().fetch(url, raise_error=False, request_timeout=2.0)
+            # Until it listens, the keeper has nobody to connect to and drops the connection; on a machine under load it
+            # may take the question and be slow to answer, which Tornado raises whatever `raise_error` says.
+            with contextlib.suppress(OSError, HTTPClientError):
+                answer = await AsyncHTTPClient().fetch(url, raise_error=False, request_timeout=_LOOK_TIMEOUT_S)
                 if answer.code < 500:
                     return
             if time.monotonic() > deadline:

@@ -5,10 +5,14 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from jupyterhub.spawner import SpawnException
 
+from hub.spawn import spawner as spawner_module
 from hub.spawn.spawner import PracticumSpawner
+from tests.centre import free_port
 from tests.hub.sandbox.conftest import TRAPS_TERM, Box, Boxes, ready
 
 NOTICED_WITHIN_S = 2.0
@@ -87,3 +91,37 @@ async def test_facts_of_another_version_are_a_server_that_does_not_run() -> None
     spawner = PracticumSpawner()
     spawner.load_state({"sandbox": {"pid": 1}})
     assert await spawner.poll() == 0
+
+
+async def test_a_server_that_is_slow_to_answer_at_first_is_waited_for(
+    boxes: Boxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It drops one question, sits on the next for longer than we wait, and then answers."""
+    monkeypatch.setattr(spawner_module, "_LOOK_TIMEOUT_S", 0.3)
+    box = ready(boxes.python(TRAPS_TERM))
+    moods = iter(["drops", "sits"])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        match next(moods, "answers"):
+            case "sits":
+                await reader.read()
+            case "answers":
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+        writer.close()
+
+    port = free_port()
+    async with await asyncio.start_server(serve, "127.0.0.1", port), asyncio.timeout(10):
+        await spawner_of(box)._until_it_answers(box.running, f"http://127.0.0.1:{port}/api")
+    assert list(moods) == []
+    assert box.running.is_served()
+
+
+async def test_a_server_that_ends_before_it_answers_is_a_refusal_in_words(boxes: Boxes) -> None:
+    box = boxes.python("pass")
+    spawner = spawner_of(box)
+    spawner.user = SimpleNamespace(name="ada")
+    with pytest.raises(SpawnException) as refused:
+        await spawner._until_it_answers(box.running, f"http://127.0.0.1:{free_port()}/api")
+    assert "did not come up" in refused.value.jupyterhub_message
