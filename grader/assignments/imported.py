@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from grader.assignments.release import Released, put_lesson
 from grader.errors import CourseError, UnknownLessonError
-from grader.notebook import Notebook, between, converted, dump, read_any
 
 LANGUAGES = ("en", "zh-CN")
 FACTS = "nbgrader.json"

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader.notebook import Notebook, nbgrader_metadata
-
-_BEGIN, _END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 _SENTENCE = re.compile(r"^\s*###\s*FEEDBACK(?:\s+(?P<language>[a-z]{2}(?:-[A-Z]{2})?))?\s*:\s*(?P<sentence>\S.*?)\s*$")
 """What an author lets learners read when the hidden tests of a cell fail: `### FEEDBACK: …`, `### FEEDBACK zh-CN: …`."""
 
@@ -108,17 +105,6 @@ class GradedAssignment:
         return next((notebook for notebook in self.notebooks if notebook.name == name), None)
 
 
-def source_notebook(name: str, graded: Notebook, released: Notebook, others: Sequence[Notebook] = ()) -> SourceNotebook:
-    """From nbgrader's two versions of a source, cell by cell; `others` are the released versions in other languages."""
-    stubs: dict[str, set[str]] = {}
-    for version in (released, *others):
-        for cell in version.cells:
-            if grade_id := nbgrader_metadata(cell).get("grade_id"):
-                stubs.setdefault(grade_id, set()).add(cell.source)
-    cells = tuple(_cell(mine, theirs, stubs) for mine, theirs in zip(graded.cells, released.cells, strict=True))
-    return SourceNotebook(name, cells, dict(graded.metadata.get("kernelspec", {})))
-
-
 def digest(notebooks: Sequence[SourceNotebook]) -> str:
     """A name for exactly these cells: results say which version of the tests they come from."""
     parts = [
@@ -127,36 +113,3 @@ def digest(notebooks: Sequence[SourceNotebook]) -> str:
         for cell in notebook.cells
     ]
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _cell(mine: Any, theirs: Any, stubs: Mapping[str, set[str]]) -> SourceCell:
-    metadata = nbgrader_metadata(mine)
-    grade_id = metadata.get("grade_id") or None
-    is_task = bool(metadata.get("task", False))
-    is_grade = bool(metadata.get("grade", False))
-    return SourceCell(
-        cell_id=mine.get("id", ""),
-        cell_type=mine.cell_type,
-        text=mine.source,
-        released=theirs.source,
-        stubs=frozenset(stubs.get(grade_id, ())) if grade_id else frozenset(),
-        grade_id=grade_id,
-        points=float(metadata.get("points", 0)) if is_grade or is_task else 0.0,
-        is_grade=is_grade,
-        is_solution=bool(metadata.get("solution", False)),
-        is_task=is_task,
-        is_locked=bool(metadata.get("locked", False)),
-        checksum=metadata.get("checksum"),
-        hidden_lines=_hidden_lines(mine.source),
-    )
-
-
-def _hidden_lines(text: str) -> frozenset[int]:
-    inside, found = False, set()
-    for number, line in enumerate(text.split("\n"), start=1):
-        inside = inside or _BEGIN in line
-        if inside:
-            found.add(number)
-        if _END in line:
-            inside = False
-    return frozenset(found)

@@ -5,7 +5,9 @@ second interpreter that alone runs the tests) as long as outcomes come back. Poi
 """
 
 import json
+import os
 import secrets
+import shutil
 import socket
 import struct
 import tempfile
@@ -17,6 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from hub.sandbox import processes
+
+_PREFIX = "practicum-run-"
 _HEADER = struct.Struct("!I")
 _MAX_REPLY_BYTES = 1024 * 1024
 """A reply holds a number, a sentence and the beginning of what was printed; more is a flood."""
@@ -120,7 +125,7 @@ class Session:
 
     def __enter__(self) -> Self:
         # Short, because a socket's whole path must fit into 107 bytes; private, because whoever connects is believed.
-        self._folder = tempfile.TemporaryDirectory(prefix="practicum-run-", ignore_cleanup_errors=True)
+        self._folder = tempfile.TemporaryDirectory(prefix=_own_prefix(), ignore_cleanup_errors=True)
         try:
             self._open(Path(self._folder.name) / "door")
         except BaseException:
@@ -240,6 +245,25 @@ class Session:
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
+
+
+def sweep() -> int:
+    """Remove what killed processes of this user left of their sessions; how many there were."""
+    count = 0
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            pid, started, _ = path.name.removeprefix(_PREFIX).split("-", 2)
+            if path.lstat().st_uid != os.geteuid() or processes.is_running(int(pid), int(started)):
+                continue
+        except (ValueError, FileNotFoundError):
+            continue
+        shutil.rmtree(path, ignore_errors=True)
+        count += 1
+    return count
+
+
+def _own_prefix() -> str:
+    return f"{_PREFIX}{os.getpid()}-{processes.start_time(os.getpid())}-"
 
 
 def _memory_kills(outcome: Path) -> int:

@@ -4,26 +4,14 @@ The files that learners' code may see come from the released lesson, which holds
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from grader.assignments.catalogue import COURSES_DIR
 from grader.assignments.course import SOURCE_LANGUAGE, Course, load_course
-from grader.assignments.imported import assignments_of, source_of
-from grader.assignments.translation import load_translation, translated
-from grader.autograde.assignment import GradedAssignment, SourceNotebook, digest, source_notebook
+from grader.assignments.imported import assignments_of
+from grader.autograde.assignment import GradedAssignment, SourceNotebook, digest
+from grader.autograde.conversions import Conversions, address_of
 from grader.errors import UnknownLessonError
-from grader.notebook import Notebook, Stubs, converted, graded, read
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One language's source of a notebook, with the stubs it is released with."""
-
-    language: str
-    source: Notebook
-    stubs: Stubs
 
 
 class Shelf:
@@ -31,9 +19,13 @@ class Shelf:
 
     `state_courses` is the state directory's `courses/`: releases are in `COURSE/release/LANGUAGE/ASSIGNMENT`, imported
     courses' sources in `COURSE/source/ASSIGNMENT`. An imported course hides one of the distribution of the same name.
+    `conversions` is where what one process converted is found by the others.
     """
 
-    def __init__(self, state_courses: Path, distribution: Path = COURSES_DIR) -> None:
+    def __init__(
+        self, state_courses: Path, distribution: Path = COURSES_DIR, conversions: Conversions | None = None
+    ) -> None:
+        self._conversions = conversions
         self._state_courses = state_courses
         self._distribution = distribution
         self._lock = threading.Lock()
@@ -53,7 +45,9 @@ class Shelf:
             kept = self._kept.get(key)
         if kept is not None and kept[0] == state:
             return kept[1]
-        made = self._make(folder, described, course, assignment, language)
+        made = self._put_together(
+            course, assignment, language, self._converted(folder, described, assignment, language, state)
+        )
         with self._lock:
             self._kept[key] = (state, made)
         return made
@@ -90,12 +84,23 @@ class Shelf:
             raise UnknownLessonError("There is no course %(course)s here.", course=course)
         return load_course(self._distribution / course)
 
-    def _make(
-        self, folder: Path, described: Course | None, course: str, assignment: str, language: str
+    def _converted(
+        self, folder: Path, described: Course | None, assignment: str, language: str, state: object
+    ) -> tuple[SourceNotebook, ...]:
+        name = address_of(str(folder), language, state)
+        found = self._conversions.find(name) if self._conversions else None
+        if found is None:
+            # nbgrader takes seconds and 50 MiB to load; who finds everything converted does without.
+            from grader.autograde.conversion import convert  # noqa: PLC0415
+
+            found = convert(_notebooks_in(folder), described, assignment, language)
+            if self._conversions:
+                self._conversions.keep(name, found)
+        return found
+
+    def _put_together(
+        self, course: str, assignment: str, language: str, notebooks: tuple[SourceNotebook, ...]
     ) -> GradedAssignment:
-        notebooks = tuple(
-            _notebook(path.stem, _versions(path, described, assignment), language) for path in _notebooks_in(folder)
-        )
         files = self._state_courses / course / "release" / language / assignment
         if not files.is_dir():
             raise UnknownLessonError(
@@ -111,28 +116,6 @@ class Shelf:
 
 def _notebooks_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.ipynb") if path.is_file())
-
-
-def _versions(path: Path, described: Course | None, assignment: str) -> Sequence[Version]:
-    if described is None:
-        return [Version(SOURCE_LANGUAGE, source_of(path), Stubs())]
-    source = read(path)
-    versions = [Version(SOURCE_LANGUAGE, source, Stubs())]
-    if described is not None:
-        for language in described.languages:
-            if language != SOURCE_LANGUAGE:
-                translation = load_translation(described, described.assignment(assignment), language)
-                versions.append(Version(language, translated(source, translation), translation.stubs))
-    return versions
-
-
-def _notebook(name: str, versions: Sequence[Version], language: str) -> SourceNotebook:
-    def made(how: Callable[[Notebook, str, Stubs | None], Notebook], version: Version) -> Notebook:
-        return how(version.source, name, version.stubs)
-
-    mine = next(version for version in versions if version.language == language)
-    others = [made(converted, version) for version in versions if version is not mine]
-    return source_notebook(name, made(graded, mine), made(converted, mine), others)
 
 
 def _state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:

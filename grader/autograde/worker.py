@@ -20,7 +20,7 @@ from typing import Protocol
 
 from grader.autograde.errors import GradingUnavailableError, LeaseLostError
 from grader.autograde.grade import Grader, Watcher
-from grader.autograde.run import Running
+from grader.autograde.run import Running, sweep
 from grader.autograde.shelf import Shelf
 from grader.errors import GraderError
 from grader.exchange import bundle
@@ -110,6 +110,7 @@ class Worker:
 
     def run(self, stop: threading.Event, *, idle_s: float = 1.0) -> None:
         """Grade until `stop` is set. Whatever goes wrong is logged, and the next submission goes on."""
+        sweep()
         self._tidy()
         while not stop.is_set():
             try:
