@@ -10,7 +10,7 @@ from itertools import count
 from typing import Protocol
 
 from hub.gpu.model import Demand
-from hub.gpu.objective import Choice
+from hub.gpu.objective import Choice, part_of
 from hub.gpu.states import NodeState
 
 DEAD_STATES_LIMIT = 8192
@@ -42,6 +42,8 @@ class Entry:
     serial: int
     """Tells apart two entries of one state, of which the older was forgotten while heaps still held it."""
     waste: int
+    most_milli: int
+    """Free compute of its freest device."""
     count: int = 0
     ranks: list[int] = field(default_factory=list)
     """Heap of the nodes' ranks; one that has left is skipped when it surfaces."""
@@ -88,7 +90,9 @@ class StateIndex:
         if entry is None:
             if len(self._entries) > 2 * self._live + DEAD_STATES_LIMIT:
                 self._forget_dead()
-            self._entries[state] = entry = Entry(state, next(self._serials), self._scoring.waste(state))
+            most_milli = max([free.compute_milli for free in state.devices], default=0)
+            entry = Entry(state, next(self._serials), self._scoring.waste(state), most_milli)
+            self._entries[state] = entry
         entry.count += 1
         if entry.count == 1:
             self._live += 1
@@ -157,14 +161,26 @@ class StateIndex:
         else:
             fresh = self._filled[ask.read :]
         ask.read = len(self._filled)
-        several = len(fresh) > 64
-        for entry in fresh:
-            if not entry.count or ask in entry.queued:
-                continue
+        demand = ask.demand
+        cpu_milli, memory_mib, part_milli = demand.cpu_milli, demand.memory_mib, part_of(demand)
+        # In a full fleet most states are out of the question at a glance, and this glance is most of the work.
+        possible = [
+            entry
+            for entry in fresh
+            if entry.most_milli >= part_milli
+            and entry.state.cpu_milli >= cpu_milli
+            and entry.state.memory_mib >= memory_mib
+            and entry.count
+            and ask not in entry.queued
+        ]
+        several = len(possible) > 64
+        for entry in possible:
+            if ask in entry.queued:
+                continue  # listed twice: it was filled, emptied and filled again
             if ask in entry.choices:
                 choice = entry.choices[ask]
             else:
-                entry.choices[ask] = choice = self._scoring.best(entry.state, ask.demand, entry.waste)
+                entry.choices[ask] = choice = self._scoring.best(entry.state, demand, entry.waste)
             if choice is None:
                 continue
             entry.queued.add(ask)
