@@ -1,8 +1,10 @@
 """nbgrader's own quickstart course: taken over, taught, graded as nbgrader grades it, given back with marks unchanged."""
 
+import copy
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import nbgrader
 import pytest
 from nbgrader.api import Gradebook as NbgraderBook
 
+from grader.assignments.catalogue import COURSES_DIR
 from grader.assignments.imported import release_imported
 from grader.exchange.terms import Terms
 from grader.gradebook.book import gradebook_url
@@ -82,10 +85,12 @@ def exported(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(target.read_text(encoding="utf-8").splitlines()))
 
 
-def marks(database: Path, learner: str) -> dict[str, tuple[Any, ...]]:
+def marks(
+    database: Path, learner: str, assignment: str = "ps1", course: str = "course101"
+) -> dict[str, tuple[Any, ...]]:
     """Everything nbgrader knows of a learner's cells."""
-    with NbgraderBook(gradebook_url(database), "course101") as opened:
-        work = opened.find_submission("ps1", learner)
+    with NbgraderBook(gradebook_url(database), course) as opened:
+        work = opened.find_submission(assignment, learner)
         return {
             f"{notebook.name}/{grade.name}": (
                 grade.auto_score,
@@ -220,3 +225,52 @@ def test_what_is_no_course_is_refused_and_leaves_nothing(
     assert grading.importing.take_over(folder, "mine").course == "mine"
     with pytest.raises(CourseTakenError):
         grading.importing.take_over(folder, "mine")
+
+
+def model_of(source: Any) -> Any:
+    """The source as an instructor would hand it in: solutions in, markers out."""
+    text = json.dumps(source)
+    return json.loads(re.sub(r"( *)### (BEGIN|END) SOLUTION", r"\1# -", text))
+
+
+@pytest.fixture(scope="session")
+def first_lesson(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The distribution's first lesson as a plain nbgrader course, graded by nbgrader: model, release, and half of each."""
+    course = tmp_path_factory.mktemp("lesson") / "audit"
+    lesson = COURSES_DIR / "data-processing" / "source" / "quality-audit"
+    shutil.copytree(lesson, course / "source" / "quality-audit")
+    (course / "nbgrader_config.py").write_text("c = get_config()\nc.CourseDirectory.course_id = 'audit'\n")
+    run(course, "generate_assignment", "quality-audit")
+    released = json.loads((course / "release" / "quality-audit" / "quality-audit.ipynb").read_text())
+    model = model_of(json.loads((lesson / "quality-audit.ipynb").read_text()))
+    answers = {cell["id"]: cell["source"] for cell in model["cells"]}
+    half = copy.deepcopy(released)
+    for cell in half["cells"]:
+        if cell["id"] in {"typed", "repeated", "memo"}:
+            cell["source"] = answers[cell["id"]]
+    for learner, notebook in (("model", model), ("stubs", released), ("half", half)):
+        folder = course / "submitted" / learner / "quality-audit"
+        folder.mkdir(parents=True)
+        (folder / "quality-audit.ipynb").write_text(json.dumps(notebook))
+    run(course, "autograde", "quality-audit")
+    return course
+
+
+def test_the_first_lesson_gets_the_marks_nbgrader_gives_it(first_lesson: Path, grading: Grading) -> None:
+    grading.importing.take_over(first_lesson)
+    release_imported(courses(grading) / "audit", "quality-audit")
+    learners = ("model", "stubs", "half")
+    for learner in learners:
+        data = (first_lesson / "submitted" / learner / "quality-audit" / "quality-audit.ipynb").read_bytes()
+        files = {"quality-audit.ipynb": data}
+        grading.intake.accept_whole(Work("audit", "quality-audit", learner), Terms(), files, frozenset(files))
+    grading.service.enqueue("audit", "quality-audit", requested_by="i")
+    worker = grading.worker()
+    while worker.step():
+        pass
+    both = [first_lesson / "gradebook.db", grading.gradebooks.path("audit")]
+    for learner in learners:
+        theirs, ours = (marks(database, learner, "quality-audit", "audit") for database in both)
+        assert ours == theirs
+    assert sum(auto or 0 for auto, *_ in marks(both[1], "model", "quality-audit", "audit").values()) == 20
+    assert sum(auto or 0 for auto, *_ in marks(both[1], "stubs", "quality-audit", "audit").values()) == 0
