@@ -18,6 +18,9 @@ from hub.state import StateDir
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 after SIGTERM or Ctrl-C, 1 with one sentence where state or database cannot be used."""
     options = _parser().parse_args(arguments)
+    # Building this package's grammar takes 0.9 s of processor time. jsonschema does without where it is not installed;
+    # it is for formats that no notebook's schema uses.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
