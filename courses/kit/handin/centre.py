@@ -176,16 +176,16 @@ def _whole(answer: http.client.HTTPResponse, limit: int) -> bytes:
 def _refusal(status: int, data: bytes) -> HandInError:
     if status in _PASSING:
         return CentreUnreachableError()
-    try:
-        values = json.loads(data)
-        code, told, fields = values["code"], values["sentence"], values.get("fields") or {}
-    except (ValueError, KeyError, TypeError, RecursionError, AttributeError):
-        code, told, fields = f"http-{status}", "", {}
     if status == HTTPStatus.UNAUTHORIZED:
         return SignInExpiredError()
-    if not (isinstance(code, str) and isinstance(told, str) and isinstance(fields, dict)):
-        code, told, fields = f"http-{status}", "", {}
-    return CentreRefusedError(status, code, told, fields)
+    try:
+        values = json.loads(data)
+        code, told = values["code"], values["sentence"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        code, told = None, None
+    if not (isinstance(code, str) and isinstance(told, str)):
+        return CentreRefusedError(status, f"http-{status}", "")
+    return CentreRefusedError(status, code, told)
 
 
 def _of(course: str, assignment: str) -> str:

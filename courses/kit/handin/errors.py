@@ -11,8 +11,8 @@ from typing import ClassVar
 class HandInError(Exception):
     """Base of every failure this package raises on purpose."""
 
-    code: ClassVar[str] = "hand-in-failed"
-    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    code: str = "hand-in-failed"
+    status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
     sentence: ClassVar[str] = "Something went wrong. Your files are untouched; try again."
 
     def __init__(self, **fields: object) -> None:
@@ -34,21 +34,19 @@ class CentreAnswerError(HandInError):
 
     code = "centre-answer-invalid"
     status = HTTPStatus.BAD_GATEWAY
-    sentence = "The centre answered something unexpected (%(what)s). Your files are untouched; tell your instructor."
+    sentence = "The centre answered something unexpected. Your files are untouched; tell your instructor."
 
 
 class CentreRefusedError(HandInError):
-    """The centre refused, in a sentence of its own that is in the learner's language already."""
+    """The centre refused, with a code and in a sentence of its own, which is in the learner's language already."""
 
-    status = HTTPStatus.BAD_REQUEST
     sentence = "The centre refused (%(code)s)."
 
-    def __init__(self, status: int, code: str, told: str, fields: Mapping[str, object]) -> None:
+    def __init__(self, status: int, code: str, told: str) -> None:
         super().__init__(code=code)
-        self.centre_status = status
-        self.centre_code = code
+        self.status = HTTPStatus(status) if status in set(HTTPStatus) else HTTPStatus.BAD_GATEWAY
+        self.code = code
         self.told = told
-        self.centre_fields = fields
 
 
 class SignInExpiredError(HandInError):

@@ -37,7 +37,7 @@ def upload(centre: Centre, bundle: BinaryIO, packed: Packed, told: Told, patienc
         except CentreUnreachableError as exc:
             patience.wait(exc)
         except CentreRefusedError as exc:
-            if exc.centre_code not in _BEGIN_AGAIN or restarts == _RESTARTS:
+            if exc.code not in _BEGIN_AGAIN or restarts == _RESTARTS:
                 raise
             restarts += 1
             attempt.upload_id = None

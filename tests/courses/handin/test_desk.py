@@ -252,7 +252,7 @@ def test_a_deadline_that_passes_while_the_line_is_broken_costs_nothing(
     (home / C / A / f"{A}.ipynb").write_bytes(notebook("too late"))
     with pytest.raises(CentreRefusedError) as caught:
         desk.hand_in(C, A, silent, "en")
-    assert caught.value.centre_code == "submissions-closed"
+    assert caught.value.code == "submissions-closed"
     assert "takes no more work" in caught.value.told
 
 
@@ -367,3 +367,10 @@ def test_progress_and_receipts_that_cannot_be_true_are_refused(
     double.faults.next = lambda method, _p: (200, json.dumps(wrong).encode()) if method != "GET" else None
     with pytest.raises(CentreAnswerError):
         desk.hand_in(C, A, silent, "en")
+
+
+def test_a_server_without_a_centre_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PRACTICUM_GRADER_URL", raising=False)
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", TOKEN)
+    with pytest.raises(NotAtCentreError):
+        Centre.of_server("en")
