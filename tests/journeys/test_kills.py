@@ -28,6 +28,8 @@ CHANGING = "zhao.yun"
 """Whoever starts and stops a server between the kills."""
 
 WHOLE_WITHIN_S = 15.0
+STARTED_AGAIN_AFTER_S = 1.0
+"""`RestartSec` of docs/how-to/practicum.service."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Scene:
         """SIGKILL to that part if it runs; a killed supervisor is started again, as systemd would."""
         if name == "supervisor":
             self.centre.kill()
+            time.sleep(STARTED_AGAIN_AFTER_S)
             self.centre.launch()
             return
         for pid in processes.parts(self.centre.state_dir).get(name, []):
@@ -102,8 +105,8 @@ class Scene:
         for place, name in enumerate(each.victims):
             if place:
                 time.sleep(each.gap_s)
+            began = time.monotonic()
             self.kill(name)
-        began = time.monotonic()
         while not self.is_whole(before, each.victims):
             waited_s = time.monotonic() - began
             assert waited_s < 2 * WHOLE_WITHIN_S, f"not whole {waited_s:.0f} s after {each}: {self.told()}"
