@@ -23,6 +23,12 @@ def course(name: str, root: Path = COURSES_DIR) -> Course:
     raise UnknownLessonError("There is no course %(name)s here.", name=name)
 
 
+def assignments_of(course_folder: Path) -> list[str]:
+    """Names of an imported course's assignments: the folders under `source/` that have a notebook."""
+    source = course_folder / "source"
+    return sorted(path.name for path in source.iterdir() if path.is_dir() and any(path.glob("*.ipynb")))
+
+
 def listing(of: tuple[Course, ...]) -> list[dict[str, Any]]:
     """What pages need to show courses, as JSON: names, titles and summaries per language, notebooks. No sources."""
     return [

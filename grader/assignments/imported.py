@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
+from grader.assignments.catalogue import assignments_of
+from grader.assignments.release import Released, put_lesson
 from grader.errors import CourseError, UnknownLessonError
+from grader.notebook import Notebook, between, converted, dump, read_any
 
 LANGUAGES = ("en", "zh-CN")
 FACTS = "nbgrader.json"
-
-
-def assignments_of(course_folder: Path) -> list[str]:
-    """Names of the assignments that have a notebook."""
-    source = course_folder / "source"
-    return sorted(path.name for path in source.iterdir() if path.is_dir() and any(path.glob("*.ipynb")))
 
 
 def source_of(notebook: Path) -> Notebook:

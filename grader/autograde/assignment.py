@@ -32,6 +32,8 @@ class SourceCell:
     is_locked: bool = False
     checksum: str | None = None
     """nbgrader's own, of the text with hidden tests."""
+    guide: str = ""
+    """For cells graded by hand, what stands where the answer goes in the source: a model answer, a rubric."""
     hidden_lines: frozenset[int] = frozenset()
     """Line numbers of `text`, from 1, that learners never see."""
 

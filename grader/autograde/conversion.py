@@ -1,5 +1,6 @@
 """An assignment's source notebooks as the grader needs them: nbgrader's conversions, in every language. Loads nbgrader."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from grader.autograde.assignment import SourceCell, SourceNotebook
 from grader.notebook import Notebook, Stubs, converted, graded, nbgrader_metadata, read
 
 _BEGIN, _END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
+_SOLUTION = re.compile(r"^[^\n]*BEGIN SOLUTION[^\n]*\n(.*?)^[^\n]*END SOLUTION", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,17 @@ def convert(
     return tuple(_notebook(path.stem, _versions(path, described, assignment), language) for path in notebooks)
 
 
-def source_notebook(name: str, graded: Notebook, released: Notebook, others: Sequence[Notebook] = ()) -> SourceNotebook:
-    """From nbgrader's two versions of a source, cell by cell; `others` are the released versions in other languages."""
+def source_notebook(
+    source: Notebook, name: str, graded: Notebook, released: Notebook, others: Sequence[Notebook] = ()
+) -> SourceNotebook:
+    """From a source and nbgrader's two versions of it, cell by cell; `others` are the released versions in other languages."""
     stubs: dict[str, set[str]] = {}
     for version in (released, *others):
         for cell in version.cells:
             if grade_id := nbgrader_metadata(cell).get("grade_id"):
                 stubs.setdefault(grade_id, set()).add(cell.source)
-    cells = tuple(_cell(mine, theirs, stubs) for mine, theirs in zip(graded.cells, released.cells, strict=True))
+    guides = {str(nbgrader_metadata(cell).get("grade_id")): _guide(cell.source) for cell in source.cells}
+    cells = tuple(_cell(mine, theirs, stubs, guides) for mine, theirs in zip(graded.cells, released.cells, strict=True))
     return SourceNotebook(name, cells, dict(graded.metadata.get("kernelspec", {})))
 
 
@@ -60,10 +65,10 @@ def _notebook(name: str, versions: Sequence[Version], language: str) -> SourceNo
 
     mine = next(version for version in versions if version.language == language)
     others = [made(converted, version) for version in versions if version is not mine]
-    return source_notebook(name, made(graded, mine), made(converted, mine), others)
+    return source_notebook(mine.source, name, made(graded, mine), made(converted, mine), others)
 
 
-def _cell(mine: Any, theirs: Any, stubs: Mapping[str, set[str]]) -> SourceCell:
+def _cell(mine: Any, theirs: Any, stubs: Mapping[str, set[str]], guides: Mapping[str, str]) -> SourceCell:
     metadata = nbgrader_metadata(mine)
     grade_id = metadata.get("grade_id") or None
     is_task = bool(metadata.get("task", False))
@@ -81,8 +86,13 @@ def _cell(mine: Any, theirs: Any, stubs: Mapping[str, set[str]]) -> SourceCell:
         is_task=is_task,
         is_locked=bool(metadata.get("locked", False)),
         checksum=metadata.get("checksum"),
+        guide=guides.get(grade_id, "") if grade_id and is_grade and mine.cell_type != "code" else "",
         hidden_lines=_hidden_lines(mine.source),
     )
+
+
+def _guide(text: str) -> str:
+    return "\n\n".join(match[1].strip() for match in _SOLUTION.finditer(text))
 
 
 def _hidden_lines(text: str) -> frozenset[int]:

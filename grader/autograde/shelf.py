@@ -6,9 +6,8 @@ The files that learners' code may see come from the released lesson, which holds
 import threading
 from pathlib import Path
 
-from grader.assignments.catalogue import COURSES_DIR
+from grader.assignments.catalogue import COURSES_DIR, assignments_of
 from grader.assignments.course import SOURCE_LANGUAGE, Course, load_course
-from grader.assignments.imported import assignments_of
 from grader.autograde.assignment import GradedAssignment, SourceNotebook, digest
 from grader.autograde.conversions import Conversions, address_of
 from grader.errors import UnknownLessonError

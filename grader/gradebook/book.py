@@ -7,9 +7,8 @@ first: whoever holds it sees the newest truth and writes it, so recordings that 
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +21,9 @@ from sqlalchemy.orm import Session
 
 from grader.autograde.assignment import GradedAssignment, SourceCell, SourceNotebook
 from grader.gradebook.errors import GradebookError
+from grader.gradebook.marks import LearnerMarks
 
 _BUSY_TIMEOUT_MS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class CellMarks:
-    """What nbgrader keeps of one graded cell; None where nothing was given."""
-
-    auto: float | None
-    manual: float | None
-    extra_credit: float | None
-    needs_person: bool
-    auto_comment: str | None
-    manual_comment: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class LearnerMarks:
-    """Everything about one learner's work on one assignment. Times are aware; `penalties` are by notebook."""
-
-    learner: str
-    display_name: str | None
-    submitted_at: datetime
-    extension: timedelta | None
-    cells: Mapping[tuple[str, str], CellMarks]
-    penalties: Mapping[str, float]
 
 
 class Writer:

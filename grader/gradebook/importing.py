@@ -15,7 +15,8 @@ from sqlalchemy import create_engine, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from grader.assignments.imported import FACTS, assignments_of, source_of
+from grader.assignments.catalogue import assignments_of
+from grader.assignments.imported import FACTS, source_of
 from grader.gradebook.book import gradebook_url, nbgraders_head
 from grader.gradebook.config import read_config
 from grader.gradebook.copying import CONFIG, copy_database, copy_plain

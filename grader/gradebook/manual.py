@@ -13,7 +13,8 @@ from grader.autograde.shelf import Shelf
 from grader.exchange import bundle
 from grader.exchange.objects import ObjectStore
 from grader.feedback import sanitize
-from grader.gradebook.recording import Marks, MarksReader, Recorder
+from grader.gradebook.recording import Marks, MarksReader, Records
+from grader.store.jobs import Jobs
 from grader.store.marks import Choices, ManualGrades
 from grader.store.model import CellResult, ManualGrade, Work
 from grader.store.submissions import Submissions
@@ -43,7 +44,7 @@ class HandCell:
 
 
 class ManualGrading:
-    """Reading answers and giving points. Every change is in the gradebook before the call returns."""
+    """Reading answers and giving points. `records` brings every change into the gradebook, now or soon."""
 
     def __init__(
         self,
@@ -52,14 +53,14 @@ class ManualGrading:
         objects: ObjectStore,
         shelf: Shelf,
         reader: MarksReader,
-        recorder: Recorder,
+        records: Records,
         clock: Clock,
     ) -> None:
         self._database = database
         self._objects = objects
         self._shelf = shelf
         self._reader = reader
-        self._recorder = recorder
+        self._records = records
         self._clock = clock
 
     def waiting(self, course: str, assignment: str) -> list[tuple[Work, str, str]]:
@@ -122,7 +123,9 @@ class ManualGrading:
                     graded_at=self._clock.now(),
                 )
             )
-        recorded = self._recorder.record(work)
+            # In the same commit: killed right after it, the gradebook is still known to be behind.
+            Jobs(connection).touch(marks.submission.id)
+        recorded = self._records.record(work)
         assert recorded is not None
         return recorded
 
@@ -160,10 +163,17 @@ def _hand_cell(
         waits=marks.needs_person(result),
         is_untouched=answer is None or answer.is_untouched,
         prompt_html=_prompt(notebook, position),
-        rubric_html="".join(sanitize.markdown(match[1]) for match in _SCHEME.finditer(cell.text)),
+        rubric_html="".join(sanitize.markdown(text) for text in _rubric(cell)),
         answer_html="" if answer is None else _shown(cell, answer),
         graded_by=given.graded_by if given else None,
     )
+
+
+def _rubric(cell: SourceCell) -> Iterator[str]:
+    """A marking scheme, nbgrader's or ours: what the author wrote where the answer goes."""
+    yield from (match[1] for match in _SCHEME.finditer(cell.text))
+    if cell.guide:
+        yield cell.guide
 
 
 def _prompt(notebook: SourceNotebook, position: int) -> str:

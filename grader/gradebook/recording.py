@@ -7,9 +7,10 @@ gradebook's write lock, so recordings may run twice, late, or in any order: the 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
 
 from grader.autograde.shelf import Shelf
-from grader.gradebook.book import CellMarks, Gradebook, LearnerMarks
+from grader.gradebook.marks import CellMarks, LearnerMarks
 from grader.rules import CourseRules
 from grader.store.jobs import Jobs
 from grader.store.marks import ManualGrades, Results
@@ -17,6 +18,9 @@ from grader.store.model import CellResult, Job, ManualGrade, Outcome, Submission
 from grader.store.submissions import Submissions
 from hub.clock import Clock
 from hub.database import Database
+
+if TYPE_CHECKING:
+    from grader.gradebook.book import Gradebook  # loads nbgrader, which a process that only reads marks does not need
 
 NO_RESPONSE = "No response."
 """nbgrader's own words for it."""
@@ -31,8 +35,8 @@ class Marks:
     results: tuple[CellResult, ...]
     manual: Mapping[tuple[str, str], ManualGrade]
     penalties: Mapping[str, float]
-    unrecorded: tuple[int, ...] = ()
-    """Gradings of the learner that are not marked as recorded; these marks cover them all."""
+    unrecorded: tuple[tuple[int, int], ...] = ()
+    """Gradings of the learner that are not marked as recorded, with how often each was touched; these marks cover them."""
 
     def points(self, result: CellResult) -> float:
         """What the cell counts: a person's points before the test's, plus extra credit."""
@@ -78,7 +82,7 @@ class MarksReader:
                 return None
             results = tuple(Results(connection).of(job.id))
             manual = ManualGrades(connection).of(work)
-            unrecorded = tuple(job_id for each in attempts for job_id in jobs.unrecorded_of(each.id))
+            unrecorded = tuple(job for each in attempts for job in jobs.unrecorded_of(each.id))
         return Marks(submission, job, results, manual, self._penalties(submission, results, manual), unrecorded)
 
     def _penalties(
@@ -100,6 +104,37 @@ class MarksReader:
         return penalties
 
 
+class Records(Protocol):
+    """Whoever sees to it that marks reach the gradebook."""
+
+    def record(self, work: Work) -> Marks | None:
+        """The learner's marks now; None if there are none yet."""
+
+
+class LaterRecords:
+    """Leaves the writing to a worker, which looks for it whenever it has nothing to grade.
+
+    For processes that answer people: writing a gradebook loads nbgrader, and waits for the course's write lock.
+    """
+
+    def __init__(self, database: Database, reader: MarksReader) -> None:
+        self._database = database
+        self._reader = reader
+
+    def record(self, work: Work) -> Marks | None:
+        """The learner's marks now, noted as not in the gradebook yet."""
+        with self._database.writing() as connection:
+            jobs = Jobs(connection)
+            for each in Submissions(connection).all_of(work):
+                jobs.touch(each.id)
+        return self._reader.of(work)
+
+    def is_up_to_date(self, course: str) -> bool:
+        """Whether the course's gradebook holds every mark."""
+        with self._database.reading() as connection:
+            return not Jobs(connection).has_unrecorded(course)
+
+
 class Recorder:
     """Writes truths into gradebooks. `gradebook_of` gives a course's; it is opened and closed by its owner."""
 
@@ -109,7 +144,7 @@ class Recorder:
         shelf: Shelf,
         rules: CourseRules,
         clock: Clock,
-        gradebook_of: Callable[[str], Gradebook],
+        gradebook_of: Callable[[str], "Gradebook"],
     ) -> None:
         self._database = database
         self._shelf = shelf

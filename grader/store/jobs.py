@@ -163,18 +163,45 @@ class Jobs:
         )
         return [_job(row) for row in self._connection.execute(statement.order_by(grade_job.c.id))]
 
-    def unrecorded_of(self, submission_id: int) -> list[int]:
-        """Ids of the submission's graded jobs that are not marked as recorded."""
-        statement = select(grade_job.c.id).where(
+    def has_unrecorded(self, course: str) -> bool:
+        """Whether marks of the course may not be in its gradebook yet."""
+        statement = (
+            select(grade_job.c.id)
+            .join(submission, submission.c.id == grade_job.c.submission_id)
+            .where(
+                submission.c.course == course,
+                grade_job.c.status == JobStatus.GRADED.value,
+                grade_job.c.recorded_at.is_(None),
+            )
+            .limit(1)
+        )
+        return self._connection.execute(statement).first() is not None
+
+    def touch(self, submission_id: int) -> None:
+        """What these gradings come to has changed, by a person's points or another deadline: to be recorded anew."""
+        self._connection.execute(
+            update(grade_job)
+            .where(grade_job.c.submission_id == submission_id, grade_job.c.status == JobStatus.GRADED.value)
+            .values(changes=grade_job.c.changes + 1, recorded_at=None)
+        )
+
+    def unrecorded_of(self, submission_id: int) -> list[tuple[int, int]]:
+        """The submission's graded jobs that are not marked as recorded: each id, with how often it was touched."""
+        statement = select(grade_job.c.id, grade_job.c.changes).where(
             grade_job.c.submission_id == submission_id,
             grade_job.c.status == JobStatus.GRADED.value,
             grade_job.c.recorded_at.is_(None),
         )
-        return list(self._connection.execute(statement).scalars())
+        return [(row.id, row.changes) for row in self._connection.execute(statement)]
 
-    def mark_recorded(self, job_ids: Collection[int], now: datetime) -> None:
-        """The gradebook holds these jobs' marks or newer ones."""
-        self._connection.execute(update(grade_job).where(grade_job.c.id.in_(job_ids)).values(recorded_at=now))
+    def mark_recorded(self, jobs: Collection[tuple[int, int]], now: datetime) -> None:
+        """The gradebook holds these jobs' marks, as they were after so many touches: one touched since is not marked."""
+        for job_id, changes in jobs:
+            self._connection.execute(
+                update(grade_job)
+                .where(grade_job.c.id == job_id, grade_job.c.changes == changes)
+                .values(recorded_at=now)
+            )
 
     def counts(self, course: str, assignment: str) -> dict[JobStatus, int]:
         """How many submissions' newest jobs are in each status, over all attempts of the assignment."""

@@ -1,7 +1,8 @@
 """What the grader keeps, as plain values."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from grader.exchange.receipt import Receipt
@@ -191,3 +192,34 @@ class ReleasedFeedback:
     max_score: float
     released_by: str
     released_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An assignment as it was released to the learners of a course.
+
+    `cohorts` are the slugs of the cohorts it is for, None for all that take the course. `late_percent` of the most points
+    are taken off per day late, a begun day counting whole. What applies to one learner is in `terms`.
+    """
+
+    course: str
+    assignment: str
+    cohorts: tuple[str, ...] | None
+    terms: Terms
+    late_percent: float
+    offered_by: str
+    offered_at: datetime
+
+    def is_for(self, cohorts: Collection[str]) -> bool:
+        """Whether somebody who learns the course in these cohorts gets it."""
+        return bool(cohorts) and (self.cohorts is None or not set(self.cohorts).isdisjoint(cohorts))
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """More time for one learner: every deadline of the assignment moves by `by`."""
+
+    work: Work
+    by: timedelta
+    given_by: str
+    given_at: datetime

@@ -100,6 +100,7 @@ grade_job = Table(
     Column("detail", Text),
     Column("source_sha256", String(64)),
     Column("recorded_at", UtcDateTime),
+    Column("changes", Integer, nullable=False, server_default="0"),
     CheckConstraint(
         "status IN ('queued', 'running', 'graded', 'needs-person', 'failed', 'cancelled')", name="grade_job_status"
     ),
@@ -185,4 +186,49 @@ feedback_release = Table(
     Column("max_score", Float, nullable=False),
     Column("released_by", String(_NAME), nullable=False),
     Column("released_at", UtcDateTime, nullable=False),
+)
+
+offer = Table(
+    "offer",
+    metadata,
+    Column("course", String(_NAME), primary_key=True),
+    Column("assignment", String(_NAME), primary_key=True),
+    Column("cohorts", Text),
+    Column("due_at", UtcDateTime),
+    Column("grace_s", Float, nullable=False),
+    Column("closes_at", UtcDateTime),
+    Column("attempts", Integer),
+    Column("late_percent", Float, nullable=False),
+    Column("offered_by", String(_NAME), nullable=False),
+    Column("offered_at", UtcDateTime, nullable=False),
+    CheckConstraint("grace_s >= 0", name="offer_grace"),
+    CheckConstraint("attempts IS NULL OR attempts > 0", name="offer_attempts"),
+    CheckConstraint("late_percent >= 0 AND late_percent <= 100", name="offer_late_percent"),
+)
+
+extension = Table(
+    "extension",
+    metadata,
+    Column("course", String(_NAME), primary_key=True),
+    Column("assignment", String(_NAME), primary_key=True),
+    Column("learner", String(_NAME), primary_key=True),
+    Column("seconds", Float, nullable=False),
+    Column("given_by", String(_NAME), nullable=False),
+    Column("given_at", UtcDateTime, nullable=False),
+)
+
+learner = Table(
+    "learner",
+    metadata,
+    Column("name", String(_NAME), primary_key=True),
+    Column("display_name", String(200), nullable=False),
+)
+
+page_session = Table(
+    "page_session",
+    metadata,
+    Column("id_sha256", String(64), primary_key=True),
+    Column("person", String(_NAME), nullable=False),
+    Column("hub_token", String(255), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
 )

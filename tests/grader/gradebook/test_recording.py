@@ -14,6 +14,7 @@ from nbgrader.api import Gradebook as NbgraderBook
 
 from grader.gradebook.book import gradebook_url
 from grader.gradebook.errors import GradebookError
+from grader.gradebook.recording import LaterRecords
 from grader.store.jobs import Jobs
 from grader.store.model import JobStatus
 from tests.grader.autograde.samples import LUCKY, RIGHT, WRONG, copied
@@ -162,3 +163,19 @@ def test_a_test_cell_that_is_taken_out_of_the_source_takes_its_points_along(cent
     with book(centre) as opened:
         assert opened.find_assignment("weigh").max_score == 2.0
         assert [each["score"] for each in opened.submission_dicts("weigh")] == [2.0]
+
+
+def test_what_changes_while_it_is_recorded_is_recorded_again(centre: Centre) -> None:
+    """1. The recorder reads the marks; 2. somebody gives points; 3. the recorder notes what it read, not what came after."""
+    later = LaterRecords(centre.grading.database, centre.grading.reader)
+    centre.submit("lin.na", centre.birds.learner(RIGHT, "Because."))
+    centre.grade()
+    marks = later.record(centre.work("lin.na"))
+    assert marks is not None
+    assert not later.is_up_to_date("birds")
+    later.record(centre.work("lin.na"))
+    with centre.grading.database.writing() as connection:
+        Jobs(connection).mark_recorded(marks.unrecorded, centre.clock.now())
+    assert not later.is_up_to_date("birds")
+    assert centre.grading.recorder.record_rest() == 1
+    assert later.is_up_to_date("birds")
