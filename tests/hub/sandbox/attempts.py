@@ -135,11 +135,12 @@ def signal_a_process_of_the_host() -> str:
 
 @attempt
 def see_processes_of_the_host() -> str:
-    return " ".join(
-        pid
-        for pid in os.listdir("/proc")
-        if pid.isdigit() and FACTS["marker_backwards"][::-1] in read(f"/proc/{pid}/cmdline")
-    )
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if FACTS["marker_backwards"][::-1] in read(f"/proc/{pid}/cmdline"):
+                found.append(pid)
+    return " ".join(found)
 
 
 @attempt
