@@ -1,0 +1,14 @@
+"""Where JupyterLab in a learner's server finds the assignments panel; `practicum.json` beside this switches on its server side."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+
+    def get_config() -> Any: ...
+
+
+c = get_config()
+
+# By path and not by an entry of the environment's share folder: only this folder is mounted into a learner's server.
+c.LabApp.extra_labextensions_path = [str(Path(__file__).resolve().parents[1] / "labextension")]
