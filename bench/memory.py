@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import psutil
 
@@ -33,10 +34,13 @@ def together(parts: Iterable[Memory]) -> Memory:
 
 
 def descendants(pid: int) -> dict[str, Memory]:
-    """Memory of every process below `pid`, by a short form of its command line."""
-    return {_short(each.cmdline()): memory_of(each.pid) for each in psutil.Process(pid).children(recursive=True)}
+    """Memory of every process below `pid`, by what it runs."""
+    return {_runs(each.cmdline()): memory_of(each.pid) for each in psutil.Process(pid).children(recursive=True)}
 
 
-def _short(command_line: list[str]) -> str:
-    words = [word.rsplit("/", 1)[-1] for word in command_line if not word.startswith("-")]
-    return " ".join(words[:2])
+def _runs(command_line: list[str]) -> str:
+    """The script or module of a Python process, else the program."""
+    for before, word in pairwise(command_line):
+        if before == "-m" or word.endswith(".py"):
+            return word.rsplit("/", 1)[-1]
+    return command_line[0].rsplit("/", 1)[-1]
