@@ -239,8 +239,12 @@ function latestFeedback(which: Assignment): string {
   return known?.id ?? which.feedback[which.feedback.length - 1];
 }
 
+/** What came of a click for whoever listens: all of it but what is folded away. */
 function heard(card: HTMLElement): string {
-  return card.querySelector('.practicum-outcome')?.textContent ?? '';
+  const outcome = card.querySelector('.practicum-outcome');
+  const parts = [...(outcome?.querySelectorAll('strong, b, p, .practicum-facts > div') ?? [])];
+  const open = parts.filter(part => !part.closest('details')).map(part => part.textContent);
+  return open.length > 1 ? open.join(' ') : outcome?.textContent ?? '';
 }
 
 function sentence(error: unknown): string {

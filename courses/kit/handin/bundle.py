@@ -46,8 +46,8 @@ class Limits:
     files: int = 500
 
 
-RELEASE_LIMITS = Limits(bundle_bytes=512 * _MIB, file_bytes=256 * _MIB, files=2000)
-"""What may arrive as an assignment: more than a hand-in, because lessons bring data."""
+RELEASE_LIMITS = Limits(bundle_bytes=1024 * _MIB, file_bytes=1024 * _MIB, files=5000)
+"""What may arrive as an assignment: more than a hand-in, because lessons bring data, but not a home's whole quota."""
 
 
 @dataclass(frozen=True, slots=True)

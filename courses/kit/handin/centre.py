@@ -36,16 +36,10 @@ _PASSING = {
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release on its way here: read `body` to the end, then compare with `sha256`."""
+    """A release on its way here: what `body` gives has to have this digest at its end."""
 
     body: BinaryIO
     sha256: str
-    _answer: http.client.HTTPResponse
-
-    @property
-    def is_short(self) -> bool:
-        """Whether the body ended before its announced length: http.client ends such a body without a word."""
-        return bool(self._answer.length)
 
 
 class Centre:
@@ -84,7 +78,7 @@ class Centre:
         path = f"{_of(course, assignment)}/release?{urlencode({'language': language})}"
         with self._answer("GET", path) as answer:
             tag = answer.getheader("ETag", "").removeprefix("W/").strip('"')
-            yield Release(cast("BinaryIO", _Body(answer)), tag, answer)
+            yield Release(cast("BinaryIO", _Body(answer)), tag)
 
     def announce(self, course: str, assignment: str, *, sha256: str, size: int) -> Progress:
         """Begin an upload, or find the one that stopped; a receipt where the centre has these bytes already."""
@@ -155,16 +149,20 @@ class _Body:
 
     def read(self, size: int) -> bytes:
         try:
-            return self._answer.read(size)
+            data = self._answer.read(size)
         except (OSError, http.client.HTTPException) as exc:
             raise CentreUnreachableError from exc
+        if not data and size and self._answer.length:
+            # http.client ends a body that is shorter than announced without a word.
+            raise CentreUnreachableError
+        return data
 
 
 def _whole(answer: http.client.HTTPResponse, limit: int) -> bytes:
     try:
         data = answer.read(limit + 1)
         if answer.length and len(data) <= limit:
-            # With a size given, http.client says nothing about a body that ends too early.
+            # As above: shorter than announced.
             raise CentreUnreachableError
     except (OSError, http.client.HTTPException) as exc:
         raise CentreUnreachableError from exc
@@ -180,12 +178,12 @@ def _refusal(status: int, data: bytes) -> HandInError:
         return SignInExpiredError()
     try:
         values = json.loads(data)
-        code, told = values["code"], values["sentence"]
+        code, sentence, fields = values["code"], values["sentence"], values["fields"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        code, told = None, None
-    if not (isinstance(code, str) and isinstance(told, str)):
-        return CentreRefusedError(status, f"http-{status}", "")
-    return CentreRefusedError(status, code, told)
+        code, sentence, fields = None, None, None
+    if not (isinstance(code, str) and isinstance(sentence, str) and isinstance(fields, dict)):
+        return CentreRefusedError(status, f"http-{status}", "", {})
+    return CentreRefusedError(status, code, sentence, fields)
 
 
 def _of(course: str, assignment: str) -> str:

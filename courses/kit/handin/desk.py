@@ -5,6 +5,7 @@ the network lets it.
 """
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,20 +76,9 @@ class Desk:
         folder = self.folder(course, assignment)
         if folder.is_there and not again:
             raise AlreadyFetchedError(folder=folder.inside_home)
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as spool:
-            with home_trouble_as_sentence("/tmp"):  # noqa: S108 - a name for a sentence
-                sha256 = self._again(
-                    _LONG_S, lambda: self._download(course, assignment, language, cast("BinaryIO", spool))
-                )
-
-            def fill(part: Path) -> Manifest:
-                spool.seek(0)
-                manifest = bundle.unpack(cast("BinaryIO", spool), part)
-                if (manifest.course, manifest.assignment) != (course, assignment):
-                    raise ReleaseDamagedError
-                return manifest
-
-            kept = folder.put(fill, sha256=sha256, again=again)
+        kept = folder.put(
+            lambda part: self._again(_LONG_S, lambda: self._receive(course, assignment, language, part)), again=again
+        )
         return Fetched(folder.inside_home, kept)
 
     def hand_in(self, course: str, assignment: str, told: Told, language: str) -> Receipt:
@@ -103,7 +93,7 @@ class Desk:
         files = folder.to_hand_in(release)
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as spool:
             copy = cast("BinaryIO", spool)
-            with home_trouble_as_sentence("/tmp"):  # noqa: S108 - as above
+            with home_trouble_as_sentence("/tmp"):  # noqa: S108 - a name for a sentence
                 packed = bundle.pack(files, copy, course=course, assignment=assignment, language=language)
             receipt = upload(self._centre, copy, packed, told, self._patience(_LONG_S))
         folder.remember(receipt.id, packed.manifest, release)
@@ -144,26 +134,17 @@ class Desk:
             "changed": None if latest is None or not folder.is_there else folder.changed_since(latest.id),
         }
 
-    def _download(self, course: str, assignment: str, language: str, into: BinaryIO) -> str:
-        """The whole release in `into`; its digest, which is the one the centre announced.
-
-        Raises `CentreUnreachableError` where the line broke, `ReleaseDamagedError` for other bytes than announced.
-        """
-        into.seek(0)
-        into.truncate()
-        digest, size = hashlib.sha256(), 0
+    def _receive(self, course: str, assignment: str, language: str, part: Path) -> Manifest:
+        """The whole release in the folder `part`, which may hold what an earlier try left behind."""
+        shutil.rmtree(part)
+        part.mkdir()
         with self._centre.release(course, assignment, language) as release:
-            while piece := release.body.read(1024 * 1024):
-                size += len(piece)
-                if size > bundle.RELEASE_LIMITS.bundle_bytes:
-                    raise ReleaseDamagedError
-                digest.update(piece)
-                into.write(piece)
-            if release.is_short:
-                raise CentreUnreachableError
-            if digest.hexdigest() != release.sha256:
-                raise ReleaseDamagedError
-            return digest.hexdigest()
+            digested = _Digested(release.body)
+            manifest = bundle.unpack(cast("BinaryIO", digested), part)
+        # Sound in itself is not enough: the digest also tells another version, or another course's, from the one announced.
+        if digested.sha256 != release.sha256 or (manifest.course, manifest.assignment) != (course, assignment):
+            raise ReleaseDamagedError
+        return manifest
 
     def _contents(self, course: str, assignment: str, language: str) -> Manifest:
         """What the release holds: the first few hundred bytes say it, the rest is left alone."""
@@ -177,6 +158,24 @@ class Desk:
                 return attempt()
             except CentreUnreachableError as exc:
                 patience.wait(exc)
+
+
+class _Digested:
+    """A body that is digested as it is read."""
+
+    def __init__(self, body: BinaryIO) -> None:
+        self._body = body
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        data = self._body.read(size)
+        self._digest.update(data)
+        return data
+
+    @property
+    def sha256(self) -> str:
+        """Of everything read so far."""
+        return self._digest.hexdigest()
 
 
 def _time(moment: datetime | None) -> str | None:

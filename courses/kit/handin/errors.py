@@ -3,9 +3,17 @@
 The sentence is an English message id with named `%(name)s` fields; `texts` has it in the learner's language.
 """
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
+
+_FIELD = re.compile(r"%\((\w+)\)s")
+
+
+def filled(text: str, fields: Mapping[str, object]) -> str:
+    """The text with the fields there are; never raises, as some texts come from the centre."""
+    return _FIELD.sub(lambda found: str(fields.get(found[1], found[0])), text)
 
 
 class HandInError(Exception):
@@ -18,7 +26,7 @@ class HandInError(Exception):
     def __init__(self, **fields: object) -> None:
         self.message_id = self.sentence
         self.fields: Mapping[str, object] = fields
-        super().__init__(self.sentence % fields if fields else self.sentence)
+        super().__init__(filled(self.sentence, fields))
 
 
 class CentreUnreachableError(HandInError):
@@ -38,15 +46,15 @@ class CentreAnswerError(HandInError):
 
 
 class CentreRefusedError(HandInError):
-    """The centre refused, with a code and in a sentence of its own, which is in the learner's language already."""
+    """The centre refused, with a code and a sentence of its own: a message id, as ours are."""
 
     sentence = "The centre refused (%(code)s)."
 
-    def __init__(self, status: int, code: str, told: str) -> None:
-        super().__init__(code=code)
+    def __init__(self, status: int, code: str, message_id: str, fields: Mapping[str, object]) -> None:
+        super().__init__(**{**fields, "code": code})
         self.status = HTTPStatus(status) if status in set(HTTPStatus) else HTTPStatus.BAD_GATEWAY
         self.code = code
-        self.told = told
+        self.message_id = message_id or self.sentence
 
 
 class SignInExpiredError(HandInError):

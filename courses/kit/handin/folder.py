@@ -57,11 +57,11 @@ class Folder:
         """The notebooks in it by name, the assignment's own first."""
         return sorted(_notebooks(self.path), key=lambda name: (name != f"{self.assignment}.ipynb", name))
 
-    def put(self, fill: Callable[[Path], Manifest], *, sha256: str, again: bool) -> str | None:
+    def put(self, fill: Callable[[Path], Manifest], *, again: bool) -> str | None:
         """Make the folder from what `fill` writes, in one step; the name an older one is kept under, if there was one.
 
-        Never overwrites anything. `fill` gets an empty folder beside the final place and raises if what it gets is not
-        whole; then nothing changes. Steps: 1. fill the folder beside; 2. rename what is there to a free name, only if
+        Never overwrites anything. `fill` gets a folder of its own beside the final place and raises if what it gets is
+        not whole; then nothing changes. Steps: 1. fill the folder beside; 2. rename what is there to a free name, only if
         `again`; 3. rename the new one into place. Killed after 2, the work lies under the free name and the assignment
         counts as not fetched. Raises `AlreadyFetchedError`, `HomeFullError`, `HomeUnusableError` and what `fill` raises.
         """
@@ -74,7 +74,7 @@ class Folder:
             part.mkdir()
             try:
                 manifest = fill(part)
-                record = {"language": manifest.language, "release": sha256, "fetched_at": datetime.now(UTC).isoformat()}
+                record = {"language": manifest.language, "fetched_at": datetime.now(UTC).isoformat()}
                 (part / RECORD).write_text(json.dumps(record), encoding="utf-8")
                 return self._swap_in(part, again=again)
             finally:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from courses.kit.handin.errors import CentreRefusedError, HandInError
+from courses.kit.handin.errors import HandInError, filled
 from courses.kit.sentences import ENGLISH, LANGUAGES
 
 LOCALE = Path(__file__).parent / "locale"
@@ -26,13 +26,10 @@ class Texts:
 
     def text(self, message_id: str, **fields: object) -> str:
         """The text in this language with its fields filled in."""
-        found = self.singular.get(message_id) or message_id
-        return found % fields if fields else found
+        return filled(self.singular.get(message_id) or message_id, fields)
 
     def sentence(self, error: HandInError) -> str:
         """What to tell the learner about this error."""
-        if isinstance(error, CentreRefusedError) and error.told:
-            return error.told
         return self.text(error.message_id, **error.fields)
 
 

@@ -94,14 +94,19 @@ def findings(found: dict[str, list[dict[str, str]]], texts: Texts) -> list[Findi
             "to get the original."
         )
         listed.append(Finding(_title(each["source"]), told))
-    failed = [Finding(_title(each["source"]), _told(each["raw_error"], texts)) for each in found.get("failed", [])]
-    return listed + failed
+    return listed + [
+        _failed(each["source"], _ANSI.sub("", each["raw_error"]).strip(), texts) for each in found.get("failed", [])
+    ]
 
 
-def _told(error: str, texts: Texts) -> str:
-    plain = _ANSI.sub("", error).strip()
+def _failed(source: str, plain: str, texts: Texts) -> Finding:
     if plain == NO_ANSWER:
-        return texts.text("Not answered yet.")
+        # Its first line is the stub's, which says nothing.
+        return Finding(texts.text("Written answer"), texts.text("Not answered yet."))
+    return Finding(_title(source), _told(plain, texts))
+
+
+def _told(plain: str, texts: Texts) -> str:
     if plain == PARTIAL:
         return texts.text("Partly right: some of the tests of this cell do not pass yet.")
     # Of a traceback the last line says what happened; the kit's own tests are one sentence without a traceback.
@@ -112,7 +117,8 @@ def _told(error: str, texts: Texts) -> str:
 
 def _title(source: str) -> str:
     first = next((line.strip() for line in source.splitlines() if line.strip()), "")
-    return first.lstrip("#").strip()[:120]
+    # A comment's first sentence names the cell, the rest of it explains.
+    return re.split(r"(?<=[.!?])\s|(?<=[。！？])", first.lstrip("#").strip())[0].rstrip(".。")[:120]
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -1,7 +1,8 @@
 """`python -m tests.courses.handin.catalogue`: brings the catalogue of handing in up to date with what code and panel say.
 
-Finds the sentences of `HandInError` classes, the literals given to `text`, `say` and, in the panel, `count`. New texts come
-with an empty translation for somebody to fill in; vanished ones go.
+Finds the sentences of `HandInError` classes, the literals given to `text`, `say` and, in the panel, `count`, and what the
+centre may answer to a learner's server, which comes untranslated. New texts come with an empty translation for somebody to
+fill in; vanished ones go.
 """
 
 import ast
@@ -14,7 +15,14 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_javascript
 from babel.messages.pofile import read_po, write_po
 
+import grader.exchange.errors
+import grader.feedback.service
+import grader.overview
+import grader.people
+import hub.web.errors
 from courses.kit.handin.texts import LOCALE, catalogue_path
+from grader.errors import GraderError
+from hub.errors import HubError, NotActiveError
 
 KIT = LOCALE.parent
 PANEL = Path(__file__).parents[3] / "lab" / "src"
@@ -22,10 +30,38 @@ PANEL = Path(__file__).parents[3] / "lab" / "src"
 Text = str | tuple[str, str]
 
 
+_CENTRE = (
+    grader.exchange.errors,
+    grader.feedback.service,
+    grader.overview,
+    grader.people,
+    hub.web.errors,
+)
+_NOT_SAID_TO_PROGRAMS = {
+    "NotNavigationError",
+    "OriginUnknownError",
+    "FormExpiredError",
+    "SignInBrokenError",
+    "LessonUnknownError",
+}
+"""Refusals of pages, which only a browser meets."""
+
+
+def centre_sentences() -> set[str]:
+    """What the learner's side of the grader may refuse with."""
+    kinds = [HubError, GraderError, NotActiveError]
+    for module in _CENTRE:
+        found = [
+            each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__
+        ]
+        kinds += [each for each in found if issubclass(each, (HubError, GraderError))]
+    return {each.sentence for each in kinds if each.__name__ not in _NOT_SAID_TO_PROGRAMS}
+
+
 def collect() -> set[Text]:
     """Every text for translation; counted ones as (singular, plural)."""
     python = {text for path in KIT.glob("*.py") for text in _python_texts(path)}
-    return python | {text for path in PANEL.glob("*.ts") for text in _panel_texts(path)}
+    return centre_sentences() | python | {text for path in PANEL.glob("*.ts") for text in _panel_texts(path)}
 
 
 def written(language: str) -> bytes:

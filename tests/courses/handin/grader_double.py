@@ -188,10 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json({"assignments": self.centre.listing()})
         lesson = self.centre.lessons.get((pieces[1], pieces[3])) if len(pieces) > 4 else None
         if lesson is None:
-            told = (
-                "没有这份作业。" if self.headers.get("Accept-Language") == "zh-CN" else "There is no such assignment."
-            )
-            return self._json({"code": "assignment-unknown", "sentence": told, "fields": {}}, 404)
+            return self._refuse(AssignmentUnknownError())
         return self._of_lesson(method, pieces, lesson, body, parse_qs(parts.query))
 
     def _of_lesson(
@@ -229,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, error: Any) -> None:
         fields = {name: str(value) for name, value in error.fields.items()}
-        self._json({"code": error.code, "sentence": str(error), "fields": fields}, int(error.status))
+        self._json({"code": error.code, "sentence": error.message_id, "fields": fields}, int(error.status))
 
     def _json(self, values: dict[str, Any], status: int = 200) -> None:
         self._send(status, json.dumps(values).encode(), "application/json")

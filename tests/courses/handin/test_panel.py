@@ -130,6 +130,8 @@ def test_a_learner_does_the_whole_round_in_the_panel(
     expect(first).to_contain_text("ZeroDivisionError", timeout=120_000)
     expect(first.locator("b")).to_contain_text(said("Tests of exercise 1", "练习 1 的测试"))
     assert "Traceback" not in audit.inner_text()
+    expect(page.locator(".practicum-said")).to_contain_text("ZeroDivisionError")
+    expect(page.locator(".practicum-said")).not_to_contain_text("KEY")  # the first thing to do, not all of them
     picture(page, f"panel-validated-{language}")
 
     press(audit, "submit")
@@ -144,6 +146,9 @@ def test_a_learner_does_the_whole_round_in_the_panel(
     expect(page.locator(".practicum-said")).to_contain_text(receipt["sha256"][:12])
     with centre.objects.open(receipt["sha256"]) as file:
         assert b"unsaved, until somebody presses" in file.read()
+    box = page.locator(".practicum-said").bounding_box()
+    assert box is not None
+    assert box["width"] <= 1  # heard, not seen
     assert page.evaluate("document.activeElement.dataset.action") == "submit"
     audit.locator(".practicum-receipts summary").click()
     picture(page, f"panel-handed-in-{language}")

@@ -8,6 +8,7 @@ from babel.messages.pofile import read_po
 from courses.kit.handin import errors
 from courses.kit.handin.errors import CentreRefusedError, FileTooLargeError, HandInError
 from courses.kit.handin.texts import catalogue_path, load, nearest
+from grader.exchange.errors import AttemptsSpentError
 from tests.courses.handin.catalogue import collect, written
 
 RENEW = "run `python -m tests.courses.handin.catalogue`, then fill in what is empty"
@@ -51,13 +52,22 @@ def test_texts_are_found_in_errors_calls_and_the_panel() -> None:
         assert text in found
 
 
-def test_errors_speak_both_languages_and_the_centres_own_words_are_passed_on() -> None:
+def test_errors_speak_both_languages() -> None:
     error = FileTooLargeError(name="a.ipynb", limit_mib=32)
     assert load("en").sentence(error).startswith("a.ipynb is larger than the 32 MiB")
     assert load("zh-CN").sentence(error) == "a.ipynb 超过了单个文件 32 MiB 的上限。请清除过大的输出并保存，然后再提交。"
-    assert load("zh-CN").sentence(CentreRefusedError(403, "submissions-closed", "作业已关闭。")) == "作业已关闭。"
-    assert "submissions-closed" in load("zh-CN").sentence(CentreRefusedError(403, "submissions-closed", ""))
     assert load("fr").language == "en"
+
+
+def test_the_centres_sentences_are_translated_and_filled_in_here() -> None:
+    refused = CentreRefusedError(403, "attempts-spent", AttemptsSpentError.sentence, {"limit": 3})
+    assert load("en").sentence(refused) == "You have handed in 3 times, which is all this assignment allows."
+    assert load("zh-CN").sentence(refused) == "您已经提交了 3 次，达到了这份作业的上限。"
+    unknown = CentreRefusedError(
+        418, "new", "Something a newer centre says: %(what)s, 100 % sure, %(gone)s.", {"what": "tea"}
+    )
+    assert load("zh-CN").sentence(unknown) == "Something a newer centre says: tea, 100 % sure, %(gone)s."
+    assert "http-418" in load("zh-CN").sentence(CentreRefusedError(418, "http-418", "", {}))
 
 
 def test_codes_are_distinct_and_every_error_has_a_sentence_of_its_own() -> None:

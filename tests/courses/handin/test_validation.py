@@ -17,12 +17,12 @@ def failed(source: str, error: str) -> dict[str, list[dict[str, str]]]:
 
 
 def test_of_a_traceback_only_what_happened_is_left() -> None:
-    [found] = findings(failed("# Tests of exercise 1\ntabel", TRACEBACK), load("en"))
-    assert found == Finding("Tests of exercise 1", "NameError: name 'tabel' is not defined")
+    [found] = findings(failed("# Tests of exercise 1.5. They say more below.\ntabel", TRACEBACK), load("en"))
+    assert found == Finding("Tests of exercise 1.5", "NameError: name 'tabel' is not defined")
 
 
 def test_a_sentence_of_the_kit_stays_one() -> None:
-    assert findings(failed("\n# 练习 1 的测试", "`typed` 还没有写。"), load("zh-CN")) == [
+    assert findings(failed("\n# 练习 1 的测试。哪里还不对，下方会告诉你。", "`typed` 还没有写。"), load("zh-CN")) == [
         Finding("练习 1 的测试", "`typed` 还没有写。")
     ]
 
