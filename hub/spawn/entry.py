@@ -58,7 +58,7 @@ def serve(options: list[str]) -> None:
     run_single_user()
 
 
-def put_lessons(home: Path, _language: str) -> None:
+def put_lessons(home: Path, language: str) -> None:
     """Copy each lesson that the home does not have yet; what is there is the learner's work and stays."""
     for lesson in sorted(LESSONS.glob("*/*")):
         target = home / lesson.parent.name / lesson.name
@@ -68,6 +68,8 @@ def put_lessons(home: Path, _language: str) -> None:
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(lesson, part, copy_function=_copy_writable)
         part.chmod(0o700)
+        # Read by courses.kit.handin.folder: a hand-in says which language its graded cells speak.
+        (part / ".practicum.json").write_text(json.dumps({"language": language}), encoding="utf-8")
         part.rename(target)
 
 
