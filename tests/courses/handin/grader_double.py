@@ -24,6 +24,7 @@ from grader.exchange.objects import ObjectStore
 from grader.exchange.receipt import Receipt
 from grader.exchange.terms import Terms
 from grader.migrations import migrate
+from grader.overview import AssignmentUnknownError
 from grader.store.model import Work
 from hub.clock import ManualClock
 from hub.database import Database, sqlite_url
