@@ -9,7 +9,7 @@ from pathlib import Path
 import courses.kit
 import hub
 from hub.errors import HubError
-from hub.roster_client import ServerPlan
+from hub.roster_client import Lesson, ServerPlan
 from hub.sandbox.software import python_software
 from hub.sandbox.spec import Limits, Mount, Network, SandboxSpec, User, Way
 from hub.settings import SandboxSettings
@@ -24,10 +24,11 @@ INSIDE_SERVER_PORT = 8888
 _HOME = "/home/learner"
 """The same for everybody: a home named after its owner could lie over software that is installed in somebody's home."""
 _ENTRY = "/opt/practicum/entry.py"
-_SIGN_IN_KEPT_S = 10
-"""How long a server believes a cookie without asking the hub again, so the most by which a copied one outlives signing
-out. JupyterHub's own 300 s spare the hub a question of 5 ms for each open page in that time."""
-_OPTIONS = ("--KernelManager.transport=ipc", f"--HubOAuth.cache_max_age={_SIGN_IN_KEPT_S}")
+SIGN_IN_KEPT_S = 30
+"""How long a server believes a cookie without asking the hub again, and so the longest a copied one outlives signing out
+(the browser's own end at once, hub/web/door.py). Each question costs the hub and the roster 20 ms of processor time, at
+most once in this time for each open page; JupyterHub's own choice is 300 s."""
+OPTIONS = ("--KernelManager.transport=ipc", f"--HubOAuth.cache_max_age={SIGN_IN_KEPT_S}")
 _RUNTIME = "/run/user/jupyter"  # short, because the paths of ipc sockets end at about 100 characters
 _JUPYTER_CONFIG = Path(courses.kit.__file__).parent / "jupyter"
 
@@ -50,7 +51,7 @@ class ServerHost:
 
     def prepare(self, plan: ServerPlan, environment: Mapping[str, str]) -> SandboxSpec:
         """Make the home where it is missing, and describe the sandbox; raises `HomeUnusableError`."""
-        home = self._home(plan)
+        home = self.home(plan)
         user = None if plan.uid is None else User(plan.uid, plan.uid, plan.name)
         software = python_software(
             user,
@@ -59,8 +60,8 @@ class ServerHost:
             hidden=[*_not_for_learners(), self.state.root],
         )
         return SandboxSpec(
-            argv=(sys.executable, "-I", _ENTRY, plan.language, *_OPTIONS),
-            environment={**environment, **_environment(plan)},
+            argv=(sys.executable, "-I", _ENTRY, plan.language, *OPTIONS),
+            environment={**environment, **server_environment(plan)},
             working_dir=_HOME,
             home=Mount(str(home), _HOME, writable=True),
             mounts=(*software.mounts, Mount(entry.__file__, _ENTRY), *self._lessons(plan)),
@@ -89,7 +90,8 @@ class ServerHost:
             tmp_mib=self.limits.tmp_mib,
         )
 
-    def _home(self, plan: ServerPlan) -> Path:
+    def home(self, plan: ServerPlan) -> Path:
+        """The person's home on this machine, made if it is missing; raises `HomeUnusableError`."""
         # Names on the roster hold no slash and start with a letter, so this stays one step below `homes`.
         home = self.state.homes / plan.name
         try:
@@ -101,15 +103,22 @@ class ServerHost:
         return home
 
     def _lessons(self, plan: ServerPlan) -> list[Mount]:
-        mounts = []
-        for lesson in plan.lessons:
-            release = self.state.courses / lesson.course / "release" / plan.language / lesson.assignment
-            if release.is_dir():
-                mounts.append(Mount(str(release), str(entry.LESSONS / lesson.course / lesson.assignment)))
-        return mounts
+        return [
+            Mount(str(release), str(entry.LESSONS / lesson.course / lesson.assignment))
+            for lesson, release in self.releases(plan)
+        ]
+
+    def releases(self, plan: ServerPlan) -> list[tuple[Lesson, Path]]:
+        """The plan's lessons and where they lie, in the person's language."""
+        places = [
+            (lesson, self.state.courses / lesson.course / "release" / plan.language / lesson.assignment)
+            for lesson in plan.lessons
+        ]
+        return [(lesson, place) for lesson, place in places if place.is_dir()]
 
 
-def _environment(plan: ServerPlan) -> dict[str, str]:
+def server_environment(plan: ServerPlan) -> dict[str, str]:
+    """What a server is told besides what JupyterHub tells it."""
     return {
         "HOME": _HOME,
         "USER": plan.name,

@@ -11,6 +11,7 @@ from tornado.web import HTTPError
 
 from hub.errors import HubError, NotActiveError
 from hub.roster_client import Person, RosterClient, RosterRefusalError
+from hub.web.door import cut_connections
 
 _VERSION = "credentials_version"
 
@@ -96,6 +97,7 @@ def _end_cookies(user: User) -> None:
     # JupyterHub's cookies name this value instead of the person, for exactly this purpose.
     user.orm_user.cookie_id = new_token()
     user.db.commit()
+    cut_connections(user)
 
 
 def _with_membership(model: dict[str, Any], person: Person) -> dict[str, Any]:
