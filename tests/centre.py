@@ -17,7 +17,7 @@ import httpx
 READY_S = 60.0
 """How long `up` may take on a busy test machine; the promise of 10 s is measured in bench/, not here."""
 
-_INVITATION = re.compile(r"http://\S+/services/practicum/invitations/\S+")
+_INVITATION = re.compile(r"https?://\S+/services/practicum/invitations/\S+")
 
 
 def free_port() -> int:
