@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hub.spawn.spawner import PracticumSpawner
 from hub.web.hub_wiring import HubSide
 
 c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts it into this file's namespace
@@ -49,9 +48,7 @@ c.Authenticator.enable_auth_state = True
 c.CryptKeeper.keys = [bytes.fromhex(hub.secrets.crypt_key)]
 c.Authenticator.update(hub.settings.authenticator.config)
 
-PracticumSpawner.roster = hub.roster
-PracticumSpawner.server_host = hub.server_host
-c.JupyterHub.spawner_class = PracticumSpawner
+c.JupyterHub.spawner_class = hub.spawner_class
 c.Spawner.default_url = "/lab"
 c.Spawner.server_token_scopes = hub.server_token_scopes
 c.Spawner.start_timeout = 60

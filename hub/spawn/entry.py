@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 LESSONS = Path("/opt/practicum/lessons")
-"""Released lessons, read-only: COURSE/ASSIGNMENT/…"""
+"""Released lessons, read-only: COURSE/ASSIGNMENT/… Where there is no sandbox, PRACTICUM_LESSONS names another place."""
 
 TRANSLATION_SETTINGS = Path(".jupyter/lab/user-settings/@jupyterlab/translation-extension/plugin.jupyterlab-settings")
 _LOCALES = {"en": "en", "zh-CN": "zh_CN"}
@@ -60,7 +60,7 @@ def serve(options: list[str]) -> None:
 
 def put_lessons(home: Path, language: str) -> None:
     """Copy each lesson that the home does not have yet; what is there is the learner's work and stays."""
-    for lesson in sorted(LESSONS.glob("*/*")):
+    for lesson in sorted(Path(os.environ.get("PRACTICUM_LESSONS") or LESSONS).glob("*/*")):
         target = home / lesson.parent.name / lesson.name
         if target.exists() or target.is_symlink():
             continue

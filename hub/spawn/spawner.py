@@ -75,11 +75,11 @@ class PracticumSpawner(Spawner):
                 self._store_state()
                 newborn.keep()
         except HubError as exc:
-            raise _refusal(exc) from exc
+            raise refusal(exc) from exc
         except SandboxError as exc:
             # Its words are for the operator: they name paths of this machine.
             self.log.exception("the server of %s", self.user.name)
-            raise _refusal(SandboxUnusableError()) from exc
+            raise refusal(SandboxUnusableError()) from exc
         host_port = self._running.host_port
         assert host_port is not None  # the spec asks for a network
         await self._until_it_answers(self._running, f"http://127.0.0.1:{host_port}{self.server.base_url}api")
@@ -100,7 +100,7 @@ class PracticumSpawner(Spawner):
                 break
             await asyncio.sleep(_LOOK_S)
         self.log.error("the server of %s did not come up; its log: %s", self.user.name, running.log_file)
-        raise _refusal(ServerSilentError())
+        raise refusal(ServerSilentError())
 
     async def get_url(self) -> str:
         """Where the server is found, also when the hub was killed before JupyterHub stored its port."""
@@ -186,7 +186,8 @@ class PracticumSpawner(Spawner):
         self._running = None
 
 
-def _refusal(exc: HubError) -> SpawnException:
+def refusal(exc: HubError) -> SpawnException:
+    """The error as JupyterHub shows it: one sentence, an ASCII reason, no traceback."""
     sentence = str(exc)
     refused = SpawnException(sentence.replace("%", "%%"), reason=exc.code)
     # JupyterHub 6 shows these two attributes; the constructor's message_html is ignored by its pages.

@@ -65,3 +65,10 @@ class ProcessesLeftError(HubError):
 
     code = "processes-left"
     sentence = "These could not be ended: %(names)s."
+
+
+class RootUncontainedError(HubError):
+    """Root asked for servers without a sandbox: learner code would be root."""
+
+    code = "root-uncontained"
+    sentence = "Without a sandbox, learners' code would run as root here. Start the centre as an ordinary user instead."

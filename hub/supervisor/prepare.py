@@ -1,5 +1,6 @@
 """Everything that must hold before the centre's first process is started, checked in the order in which it can be mended."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from hub.sandbox.probe import probe
 from hub.secrets import Secrets, load_or_create_secrets
 from hub.settings import Settings, load_settings, write_effective_settings
 from hub.state import StateDir
-from hub.supervisor.errors import CannotSandboxError, DiskFullError
+from hub.supervisor.errors import CannotSandboxError, DiskFullError, RootUncontainedError
 from hub.supervisor.process import ProcessSpec
 from hub.supervisor.table import process_table, traefik_static_file
 from hub.supervisor.traefik import write_configuration
@@ -62,6 +63,8 @@ def plan_start(state: StateDir, settings: Settings) -> Plan:
     require_disk(state.root)
     if settings.sandbox.enforced:
         require_sandbox()
+    elif os.geteuid() == 0:
+        raise RootUncontainedError
     secrets = load_or_create_secrets(state.secrets_file)
     addresses = load_or_choose_addresses(state.addresses_file)
     write_effective_settings(state, settings)

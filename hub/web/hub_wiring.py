@@ -16,10 +16,14 @@ from hub.roster_client import RosterClient
 from hub.secrets import Secrets, load_or_create_secrets
 from hub.settings import Settings, effective_settings
 from hub.spawn.server import ServerHost
+from hub.spawn.spawner import PracticumSpawner
+from hub.spawn.uncontained import UncontainedSpawner
 from hub.state import StateDir
 from hub.web.authenticator import RosterAuthenticator, RosterGate, gated
 from hub.web.i18n import load_translators
 from hub.web.page_session import PREFIX
+
+SERVICE_WAITED_FOR_S = 1
 
 SECURITY_HEADERS = {
     # A learner's server is hostile web content on our origin. Without this header it could open one of our pages in
@@ -137,6 +141,9 @@ class HubSide:
 
     @property
     def services(self) -> list[dict[str, Any]]:
+        # The supervisor keeps them up. JupyterHub's start waits for each in turn, by default 30 s, before it gives the
+        # proxy the routes of servers it has found again: nobody's server must hang on another service's restart.
+        waited_for = {"timeout": SERVICE_WAITED_FOR_S}
         return [
             {
                 "name": "practicum",
@@ -146,6 +153,7 @@ class HubSide:
                 "oauth_redirect_uri": f"{self.settings.public_url}{PREFIX}oauth_callback",
                 "oauth_no_confirm": True,
                 "display": False,
+                **waited_for,
             },
             {
                 "name": "grader",
@@ -155,6 +163,7 @@ class HubSide:
                 "oauth_redirect_uri": f"{self.settings.public_url}/services/grader/oauth_callback",
                 "oauth_no_confirm": True,
                 "display": False,
+                **waited_for,
             },
             {"name": "culler", "api_token": self.secrets.culler_token},
         ]
@@ -166,6 +175,13 @@ class HubSide:
     @property
     def server_host(self) -> ServerHost:
         return ServerHost(self.state, self.settings.sandbox, self.addresses.hub, self.addresses.grader)
+
+    @property
+    def spawner_class(self) -> type[PracticumSpawner | UncontainedSpawner]:
+        """What starts servers: in sandboxes, unless the operator has given those up."""
+        chosen = PracticumSpawner if self.settings.sandbox.enforced else UncontainedSpawner
+        chosen.roster, chosen.server_host = self.roster, self.server_host
+        return chosen
 
     @property
     def authenticator_class(self) -> type[Authenticator]:
