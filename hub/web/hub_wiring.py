@@ -16,6 +16,8 @@ from hub.roster_client import RosterClient
 from hub.secrets import Secrets, load_or_create_secrets
 from hub.settings import Settings, effective_settings
 from hub.spawn.server import ServerHost
+from hub.spawn.spawner import PracticumSpawner
+from hub.spawn.uncontained import UncontainedSpawner
 from hub.state import StateDir
 from hub.web.authenticator import RosterAuthenticator, RosterGate, gated
 from hub.web.i18n import load_translators
@@ -173,6 +175,13 @@ class HubSide:
     @property
     def server_host(self) -> ServerHost:
         return ServerHost(self.state, self.settings.sandbox, self.addresses.hub, self.addresses.grader)
+
+    @property
+    def spawner_class(self) -> type[PracticumSpawner | UncontainedSpawner]:
+        """What starts servers: in sandboxes, unless the operator has given those up."""
+        chosen = PracticumSpawner if self.settings.sandbox.enforced else UncontainedSpawner
+        chosen.roster, chosen.server_host = self.roster, self.server_host
+        return chosen
 
     @property
     def authenticator_class(self) -> type[Authenticator]:
