@@ -2,7 +2,7 @@
 
 FIRST_S = 0.2
 LONGEST_S = 10.0
-LONGEST_AFTER_HEALTH_S = 2.0
+LONGEST_AFTER_HEALTH_S = 1.0
 FORGIVEN_AFTER_S = 30.0
 
 
@@ -10,7 +10,7 @@ class Backoff:
     """0.2 s after the first end, doubling to 10 s; 30 s of health make the next end count as the first again.
 
     Long waits are for what cannot start, a wrong setting or a full disk. Whatever was well for a moment was ended by
-    something else, and the centre has to be whole again soon: 2 s is the most then.
+    something else, and the centre has to be whole again soon: 1 s is the most then.
     """
 
     def __init__(self) -> None:

@@ -11,9 +11,9 @@ def test_what_never_starts_is_tried_less_and_less_often_down_to_every_ten_second
     assert [backoff.delay_s(0) for _ in range(8)] == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]
 
 
-def test_what_was_well_is_never_waited_for_longer_than_two_seconds() -> None:
+def test_what_was_well_is_never_waited_for_longer_than_a_second() -> None:
     backoff = Backoff()
-    assert [backoff.delay_s(5) for _ in range(6)] == [0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+    assert [backoff.delay_s(5) for _ in range(6)] == [0.2, 0.4, 0.8, 1.0, 1.0, 1.0]
 
 
 def test_thirty_healthy_seconds_are_a_new_beginning() -> None:
