@@ -51,23 +51,29 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(params=["en", "zh-CN"])
+@pytest.fixture(scope="module", params=["en", "zh-CN"])
 def language(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def centre(tmp_path: Path, language: str) -> Iterator[GraderDouble]:
-    (tmp_path / "centre").mkdir()
-    with grader_double(tmp_path / "centre", lessons(language)) as double:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, language: str) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    user_settings(folder, language.replace("-", "_"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def centre(tmp_path_factory: pytest.TempPathFactory, language: str) -> Iterator[GraderDouble]:
+    with grader_double(tmp_path_factory.mktemp("centre"), lessons(language)) as double:
         yield double
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(
     home: Path, tmp_path_factory: pytest.TempPathFactory, centre: GraderDouble, language: str
 ) -> Iterator[LabServer]:
-    user_settings(home, language.replace("-", "_"))
+    """One for all tests of a language; each uses an assignment of its own."""
     with lab_server(home, tmp_path_factory.mktemp("rt"), centre.url, language) as running:
         yield running
 
@@ -76,7 +82,7 @@ def server(
 def page(browser: Browser, server: LabServer) -> Iterator[Page]:
     context = browser.new_context(viewport=DESKTOP, locale="en-GB", timezone_id="Asia/Shanghai")  # type: ignore[arg-type]
     opened = context.new_page()
-    opened.goto(f"{server.url}lab?token={server.token}")
+    opened.goto(f"{server.url}lab?token={server.token}&reset")  # not as the last test left it
     opened.wait_for_selector("#practicum-assignments", state="attached", timeout=60_000)
     yield opened
     context.close()
@@ -98,7 +104,7 @@ def press(card: Locator, action: str) -> None:
     card.page.keyboard.press("Enter")
 
 
-AUDIT = "data-processing/quality-audit"
+AUDIT, JOINS = "data-processing/quality-audit", "data-processing/joins"
 
 
 def test_a_learner_does_the_whole_round_in_the_panel(
@@ -204,18 +210,18 @@ def test_a_centre_that_is_away_is_a_sentence_and_the_list_stays(
     page: Page, centre: GraderDouble, language: str, said: Callable[[str, str], str]
 ) -> None:
     page.click('[data-id="practicum-assignments"]')
-    expect(card(page, AUDIT)).to_be_visible()
+    expect(card(page, JOINS)).to_be_visible()
     centre.faults.next = lambda *_: "refuse"
     page.click('.practicum-panel [data-action="refresh"]')
     trouble = said("The centre cannot be reached at the moment.", "暂时连不上中心。")
     expect(page.locator(".practicum-list > .practicum-error")).to_contain_text(trouble, timeout=20_000)
     expect(page.locator(".practicum-said")).to_contain_text(trouble)
-    expect(card(page, AUDIT)).to_be_visible()
-    press(card(page, AUDIT), "fetch")
+    expect(card(page, JOINS)).to_be_visible()
+    press(card(page, JOINS), "fetch")
     page.set_viewport_size({"width": 600, "height": 800})
     picture(page, f"panel-away-{language}")
     centre.faults.next = lambda *_: None
-    expect(card(page, AUDIT)).to_contain_text(AUDIT, timeout=30_000)  # the fetch went on trying
+    expect(card(page, JOINS)).to_contain_text(JOINS, timeout=30_000)  # the fetch went on trying
     page.click('.practicum-panel [data-action="refresh"]')
     expect(page.locator(".practicum-list > .practicum-error")).to_have_count(0)
     wide = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.practicum-panel'))")
