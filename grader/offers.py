@@ -1,7 +1,7 @@
 """Releasing assignments to learners: to whom, until when; and what follows for each of them. Synchronous."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
@@ -64,22 +64,46 @@ class OfferRules:
 
     def terms(self, work: Work) -> Terms:
         """What holds for this learner; what is not offered has no deadline."""
-        with self._database.reading() as connection:
-            found = Offers(connection).get(work.course, work.assignment)
-            extension = Extensions(connection).get(work)
-        return own_terms(found, extension) if found else Terms()
+        return self.at(work.course, work.assignment).terms(work)
 
     def penalty(self, work: Work, *, score: float, max_score: float, seconds_late: float) -> float:
         """The offer's percentage of the most points for each begun day."""
-        del score  # never below zero: the caller sees to it
+        rules = self.at(work.course, work.assignment)
+        return rules.penalty(work, score=score, max_score=max_score, seconds_late=seconds_late)
+
+    def at(self, course: str, assignment: str) -> "AssignmentRules":
+        """The rules of one assignment as they are now."""
         with self._database.reading() as connection:
-            found = Offers(connection).get(work.course, work.assignment)
-        return max_score * found.late_percent / 100 * math.ceil(seconds_late / _DAY_S) if found else 0.0
+            found = Offers(connection).get(course, assignment)
+            extensions = Extensions(connection).of_assignment(course, assignment)
+        return AssignmentRules(found, extensions)
 
     def display_name(self, learner: str) -> str | None:
         """What the learner was called when they were last here."""
         with self._database.reading() as connection:
             return Learners(connection).display_name(learner)
+
+
+class AssignmentRules:
+    """The rules of one assignment as they were at one moment, so that a whole class costs two queries."""
+
+    def __init__(self, found: Offer | None, extensions: Mapping[str, Extension]) -> None:
+        self._offer = found
+        self._extensions = extensions
+
+    def due_at(self, _course: str, _assignment: str) -> datetime | None:
+        return self._offer.terms.due_at if self._offer else None
+
+    def terms(self, work: Work) -> Terms:
+        return own_terms(self._offer, self._extensions.get(work.learner)) if self._offer else Terms()
+
+    def penalty(self, _work: Work, *, score: float, max_score: float, seconds_late: float) -> float:
+        del score  # never below zero: the caller sees to it
+        days = math.ceil(seconds_late / _DAY_S)
+        return max_score * self._offer.late_percent / 100 * days if self._offer else 0.0
+
+    def display_name(self, _learner: str) -> str | None:
+        return None
 
 
 def own_terms(offer: Offer, extension: Extension | None) -> Terms:

@@ -1,153 +1,113 @@
-"""One centre's grader put together from its state directory: for the service, the worker and the command line."""
+"""`python -m grader.wiring --state-dir STATE`: the `grader` service, put together from the state directory and served."""
 
-import threading
-from dataclasses import dataclass, field
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from grader.assignments.catalogue import COURSES_DIR
-from grader.autograde.containment import Sandboxed
-from grader.autograde.conversions import Conversions
-from grader.autograde.grade import Grader
-from grader.autograde.run import RunLimits
-from grader.autograde.service import GradingService
-from grader.autograde.shelf import Shelf
-from grader.autograde.worker import Worker
-from grader.exchange.intake import Intake
-from grader.exchange.objects import ObjectStore
-from grader.exchange.reconcile import Reconciler
-from grader.feedback.service import FeedbackService
-from grader.gradebook.exporting import CourseExport
-from grader.gradebook.manual import ManualGrading
-from grader.gradebook.recording import LaterRecords, MarksReader, Recorder, Records
-from grader.migrations import migrate
-from grader.offers import OfferRules, OfferService
-from grader.rules import CourseRules
-from hub.clock import Clock, SystemClock
-from hub.database import Database, sqlite_url
+import uvicorn
+
+from grader.errors import GraderError
+from grader.grading import Grading, open_grading
+from grader.people import PeopleClient
+from grader.titles import Titles
+from grader.web.app import create_app, reconcile
+from grader.web.dates import date_functions
+from grader.web.desk import SERVICE, Desk
+from grader.web.lesson_maker import LessonMaker
+from grader.web.release_bundles import ReleaseBundles
+from grader.zone import zone_of
+from hub.addresses import load_or_choose_addresses
+from hub.errors import HubError
+from hub.secrets import load_or_create_secrets
+from hub.settings import Settings, effective_settings
 from hub.state import StateDir
+from hub.web.assets import Assets
+from hub.web.i18n import load_translators
+from hub.web.jupyterhub_api import JupyterHubApi
+from hub.web.page_session import SessionCookie
+from hub.web.rendering import Renderer
 
-if TYPE_CHECKING:
-    from grader.gradebook.book import Gradebook
-    from grader.gradebook.importing import CourseImport
+GRACE_S = 3
+"""How long open requests may go on once the service is told to end; event streams would go on for a minute."""
 
-
-@dataclass
-class Gradebooks:
-    """The gradebook of each course, opened when it is first asked for."""
-
-    courses: Path
-    _open: "dict[str, Gradebook]" = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def path(self, course: str) -> Path:
-        """The file of a course's gradebook."""
-        return self.courses / course / "gradebook.db"
-
-    def __call__(self, course: str) -> "Gradebook":
-        # Loads nbgrader: 2 s and 50 MiB that a process without gradebooks does without.
-        from grader.gradebook.book import Gradebook, gradebook_url  # noqa: PLC0415
-
-        with self._lock:
-            if course not in self._open:
-                self.path(course).parent.mkdir(mode=0o755, exist_ok=True)
-                self._open[course] = Gradebook(gradebook_url(self.path(course)), course)
-            return self._open[course]
-
-    def close(self) -> None:
-        """Close all of them."""
-        for each in self._open.values():
-            each.close()
+_WEB = Path(__file__).parent / "web"
 
 
-@dataclass(frozen=True)
-class Grading:
-    """Everything the grader consists of, sharing one database and one object store. Close it when done."""
-
-    database: Database
-    objects: ObjectStore
-    shelf: Shelf
-    intake: Intake
-    reconciler: Reconciler
-    service: GradingService
-    recorder: Recorder
-    reader: MarksReader
-    manual: ManualGrading
-    feedback: FeedbackService
-    offers: OfferService
-    exporting: CourseExport
-    gradebooks: Gradebooks
-    rules: CourseRules
-    clock: Clock
-
-    @property
-    def importing(self) -> "CourseImport":
-        """Takes nbgrader's course folders over."""
-        from grader.gradebook.importing import CourseImport  # noqa: PLC0415 - see `Gradebooks`
-
-        return CourseImport(self.database, self.clock, self.gradebooks.courses)
-
-    def worker(self, limits: RunLimits | None = None, number: int = 0) -> Worker:
-        """A worker; `number` tells apart those that grade on this machine at the same time."""
-        limits = limits or RunLimits()
-        grader = Grader(Sandboxed(limits, number), limits)
-        return Worker(
-            database=self.database,
-            objects=self.objects,
-            shelf=self.shelf,
-            grader=grader,
-            records=self.recorder,
-            clock=self.clock,
-        )
-
-    def close(self) -> None:
-        """Close every database."""
-        self.gradebooks.close()
-        self.database.close()
-
-
-def open_grading(
-    state: StateDir,
-    *,
-    url: str = "",
-    rules: CourseRules | None = None,
-    clock: Clock | None = None,
-    courses: Path | None = None,
-    records_later: bool = False,
-) -> Grading:
-    """The grader of this state directory, its database brought up to date.
-
-    `url` names another database than the SQLite file, `courses` another folder of courses than the distribution's,
-    `rules` others than those instructors set. With `records_later` points that people give reach the gradebook when a
-    worker has time for it; without, before the call returns.
-    """
-    clock = clock or SystemClock()
-    database = Database(url or sqlite_url(state.databases / "grader.sqlite"))
-    migrate(database)
-    rules = rules or OfferRules(database)
-    objects = ObjectStore(state.submissions)
-    shelf = Shelf(state.courses, courses or COURSES_DIR, Conversions(state.processes / "lessons"))
-    intake = Intake(database, objects, clock)
-    gradebooks = Gradebooks(state.courses)
-    reader = MarksReader(database, rules)
-    recorder = Recorder(database, shelf, rules, clock, gradebooks)
-    records: Records = LaterRecords(database, reader) if records_later else recorder
-    return Grading(
-        database=database,
-        objects=objects,
-        shelf=shelf,
-        intake=intake,
-        reconciler=Reconciler(database, objects, intake, clock, shelf.notebook_files),
-        service=GradingService(database, objects, shelf, clock),
-        recorder=recorder,
-        reader=reader,
-        manual=ManualGrading(
-            database=database, objects=objects, shelf=shelf, reader=reader, records=records, clock=clock
-        ),
-        feedback=FeedbackService(database, objects, shelf, reader, clock),
-        offers=OfferService(database, clock),
-        exporting=CourseExport(database, objects, shelf, state.courses),
-        gradebooks=gradebooks,
-        rules=rules,
-        clock=clock,
+def make_desk(state: StateDir, settings: Settings, grading: Grading) -> Desk:
+    """Everything the request handlers share, connected to the other services of the centre."""
+    secrets = load_or_create_secrets(state.secrets_file)
+    addresses = load_or_choose_addresses(state.addresses_file)
+    zone = zone_of(settings.time_zone)
+    return Desk(
+        grading=grading,
+        people=PeopleClient(addresses.practicum_url, secrets.grader_token),
+        jupyterhub=JupyterHubApi(addresses.hub_api_url, secrets.grader_hub_token, settings.public_url, service=SERVICE),
+        renderer=make_renderer(settings, grading),
+        cookie=SessionCookie(settings.public_url.startswith("https://"), settings.server_subdomains, SERVICE),
+        titles=Titles(state.courses),
+        bundles=ReleaseBundles(state.processes / "bundles"),
+        lessons=LessonMaker(state.root),
+        zone=zone,
+        practicum_token=secrets.grader_token,
     )
+
+
+def make_renderer(settings: Settings, grading: Grading) -> Renderer:
+    """Renders the grader's pages in the frame of all our pages."""
+    return Renderer(
+        load_translators(),
+        settings.language,
+        shows_insecure_banner=not settings.sandbox.enforced,
+        service=SERVICE,
+        assets=Assets(SERVICE, _WEB / "static"),
+        templates=_WEB / "templates",
+        functions=date_functions(zone_of(settings.time_zone), grading.clock),
+    )
+
+
+def serve(state: StateDir) -> None:
+    """Run the service until SIGTERM or SIGINT."""
+    settings = effective_settings(state)
+    grading = open_grading(state, url=settings.database.grader_url, records_later=True)
+    # uvicorn ends gracefully and then raises the signal again, for the handler that was there before it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    try:
+        # Before the first request nothing can be in the middle of something: young files are looked at as well.
+        reconcile(grading.reconciler, young=timedelta())
+        uvicorn.run(
+            create_app(make_desk(state, settings, grading)),
+            host="127.0.0.1",
+            port=load_or_choose_addresses(state.addresses_file).grader,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    finally:
+        grading.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0 after a signal, 1 with one sentence on standard error when the service cannot run."""
+    parser = argparse.ArgumentParser(prog="python -m grader.wiring", description="Runs the grader service.")
+    parser.add_argument("--state-dir", type=Path, required=True, help="state directory of the centre")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    state = StateDir(parser.parse_args(arguments).state_dir)
+    try:
+        state.prepare()
+        serve(state)
+    except (GraderError, HubError) as exc:
+        print(exc, file=sys.stderr)  # noqa: T201 - the one line of a service that cannot start
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

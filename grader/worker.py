@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grader.errors import GraderError
-from grader.wiring import open_grading
+from grader.grading import open_grading
 from hub.errors import HubError
+from hub.settings import effective_settings
 from hub.state import StateDir
 
 
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         state = StateDir(options.state_dir)
         state.prepare()
-        grading = open_grading(state, url=options.database_url, courses=options.courses)
+        url = options.database_url or effective_settings(state).database.grader_url
+        grading = open_grading(state, url=url, courses=options.courses)
     except (GraderError, HubError) as exc:
         print(exc, file=sys.stderr)  # noqa: T201 - a command line prints
         return 1

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -34,6 +35,7 @@ class DatabaseSettings(_Section):
 
     hub_url: str = Field("", description="SQLAlchemy URL of JupyterHub's database, e.g. postgresql+psycopg://host/hub.")
     practicum_url: str = Field("", description="SQLAlchemy URL of the practicum service's database.")
+    grader_url: str = Field("", description="SQLAlchemy URL of the grader service's database; may be practicum's too.")
 
 
 class AuthenticatorSettings(_Section):
@@ -89,10 +91,22 @@ class Settings(_Section):
         "Recommended: it keeps hostile pages of one server away from everybody else's.",
     )
     language: str = Field("en", pattern="^(en|zh-CN)$", description="Language of people who have not chosen one.")
+    time_zone: str = Field(
+        "",
+        description="IANA time zone in which deadlines are typed and shown, e.g. Asia/Shanghai; empty: this machine's.",
+    )
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     authenticator: AuthenticatorSettings = Field(default_factory=AuthenticatorSettings)
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
     culler: CullerSettings = Field(default_factory=CullerSettings)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key if value else value
+        except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+            raise ValueError("is no time zone; write it as in Asia/Shanghai") from exc
 
     @field_validator("public_url")
     @classmethod

@@ -17,7 +17,6 @@ from grader.gradebook.recording import Marks, MarksReader, Records
 from grader.store.jobs import Jobs
 from grader.store.marks import Choices, ManualGrades
 from grader.store.model import CellResult, ManualGrade, Work
-from grader.store.submissions import Submissions
 from hub.clock import Clock
 from hub.database import Database
 
@@ -65,17 +64,16 @@ class ManualGrading:
 
     def waiting(self, course: str, assignment: str) -> list[tuple[Work, str, str]]:
         """Every answer that waits for points, by learner and in the order of the notebook: (work, notebook, grade_id)."""
-        with self._database.reading() as connection:
-            works = [each.work for each in Submissions(connection).latest_of(course, assignment)]
+        everybody = self._reader.of_all(course, assignment)
         order = [
             (notebook.name, cell.grade_id)
             for notebook in self._shelf.get(course, assignment).notebooks
             for cell in notebook.cells
         ]
         found = []
-        for work in works:
-            marks = self._reader.of(work)
-            waiting = {(each.notebook, each.grade_id) for each in marks.waiting} if marks else set()
+        for marks in everybody.values():
+            work = marks.submission.work
+            waiting = {(each.notebook, each.grade_id) for each in marks.waiting}
             found += [(work, name, grade_id) for name, grade_id in order if grade_id and (name, grade_id) in waiting]
         return found
 

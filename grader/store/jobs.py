@@ -146,6 +146,16 @@ class Jobs:
         row = self._connection.execute(statement.order_by(grade_job.c.id.desc()).limit(1)).first()
         return None if row is None else _job(row)
 
+    def counting_of(self, submission_ids: Collection[int]) -> dict[int, Job]:
+        """The last job of each of these submissions that gave marks."""
+        newest = (
+            select(func.max(grade_job.c.id))
+            .where(grade_job.c.submission_id.in_(submission_ids), grade_job.c.status == JobStatus.GRADED.value)
+            .group_by(grade_job.c.submission_id)
+        )
+        rows = self._connection.execute(select(grade_job).where(grade_job.c.id.in_(newest)))
+        return {row.submission_id: _job(row) for row in rows}
+
     def newest_of(self, submission_ids: Collection[int]) -> dict[int, Job]:
         """The last job of each of these submissions that has one."""
         newest = (

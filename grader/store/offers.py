@@ -89,6 +89,11 @@ class Extensions:
         ).first()
         return None if row is None else _extension(row)
 
+    def of_assignment(self, course: str, assignment: str) -> dict[str, Extension]:
+        """By learner."""
+        statement = select(extension).where(extension.c.course == course, extension.c.assignment == assignment)
+        return {row.learner: _extension(row) for row in self._connection.execute(statement)}
+
     def of_learner(self, name: str) -> dict[tuple[str, str], Extension]:
         """By (course, assignment)."""
         rows = self._connection.execute(select(extension).where(extension.c.learner == name))
@@ -106,6 +111,10 @@ class Learners:
             select(learner.c.display_name).where(learner.c.name == name)
         ).scalar()
         return found
+
+    def all(self) -> dict[str, str]:
+        """By user name."""
+        return {row.name: row.display_name for row in self._connection.execute(select(learner))}
 
     def put(self, name: str, display_name: str) -> None:
         """Store or replace one."""

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from grader.store.model import ReleasedFeedback, Work
-from grader.store.tables import feedback_release
+from grader.store.tables import feedback_release, grade_job
 
 
 class Releases:
@@ -57,6 +57,18 @@ class Releases:
             feedback_release.c.course == course, feedback_release.c.assignment == assignment
         )
         return {row.learner: _released(row) for row in self._connection.execute(statement)}
+
+    def of_learner(self, learner: str) -> dict[tuple[str, str], tuple[ReleasedFeedback, int]]:
+        """By (course, assignment): what the learner may read, and the id of the hand-in it is about."""
+        statement = (
+            select(feedback_release, grade_job.c.submission_id)
+            .join(grade_job, grade_job.c.id == feedback_release.c.job_id)
+            .where(feedback_release.c.learner == learner)
+        )
+        return {
+            (row.course, row.assignment): (_released(row), row.submission_id)
+            for row in self._connection.execute(statement)
+        }
 
     def addresses(self) -> set[str]:
         """The objects that released feedback needs."""

@@ -68,6 +68,17 @@ class Submissions:
         )
         return [_submission(row) for row in self._connection.execute(statement)]
 
+    def of_assignment(self, course: str, assignment: str) -> list[Submission]:
+        """Every attempt of every learner, by learner, first to last."""
+        statement = select(submission).where(submission.c.course == course, submission.c.assignment == assignment)
+        rows = self._connection.execute(statement.order_by(submission.c.learner, submission.c.attempt))
+        return [_submission(row) for row in rows]
+
+    def of_learner(self, learner: str) -> list[Submission]:
+        """Every attempt of the learner at anything, first to last."""
+        statement = select(submission).where(submission.c.learner == learner).order_by(submission.c.id)
+        return [_submission(row) for row in self._connection.execute(statement)]
+
     def addresses(self) -> set[str]:
         """The objects that accepted hand-ins need."""
         return set(self._connection.execute(select(submission.c.sha256).distinct()).scalars())

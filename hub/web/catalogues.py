@@ -21,10 +21,13 @@ from jinja2.ext import babel_extract
 from hub.settings import LANGUAGES
 from hub.web.i18n import catalogue_path
 
-PACKAGE = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
-SOURCES = ("errors.py", "database.py", "roster_client.py", "cohorts", "spawn", "web")
-"""Of the package: what people see in a browser."""
+SOURCES = (
+    *(f"hub/{name}" for name in ("errors.py", "database.py", "roster_client.py", "cohorts", "spawn", "web")),
+    "grader",
+)
+"""What people see in a browser; the grader's pages stand in the same frame and share its catalogue."""
 
 _NOT_FOR_PEOPLE = {"StateError", "SettingsError", *vars(builtins)}
 _FIRST_ARGUMENT = {"_", "N_", "gettext", "translate"}
@@ -38,7 +41,7 @@ def collect() -> Catalog:
     catalogue = Catalog(project="Practicum", charset="utf-8", fuzzy=False)
     for path in _files():
         for text in _template_texts(path) if path.suffix == ".html" else _python_texts(path):
-            catalogue.add(text, locations=[(path.relative_to(PACKAGE.parent).as_posix(), 0)])
+            catalogue.add(text, locations=[(path.relative_to(ROOT).as_posix(), 0)])
     return catalogue
 
 
@@ -69,7 +72,7 @@ def _written(catalogue: Catalog) -> bytes:
 
 def _files() -> Iterator[Path]:
     for source in SOURCES:
-        path = PACKAGE / source
+        path = ROOT / source
         yield from [path] if path.is_file() else sorted([*path.rglob("*.py"), *path.rglob("*.html")])
 
 

@@ -109,6 +109,18 @@ class Renderer:
         )
         return HTMLResponse(html, status_code=refusal.status if refusal else HTTPStatus.OK)
 
+    def fragment(self, request: Request, name: str, signed_in: SignedIn[Any], **values: Any) -> str:
+        """A part of a page, for a page that is open already and listens to events."""
+        translator = self.translator(request, signed_in)
+        template = self._environment.get_template(f"{self._service}/{name}.html")
+        return template.render(
+            **template_functions(translator),
+            **self._functions(translator),
+            language=translator.language,
+            signed_in=signed_in,
+            **values,
+        )
+
     def error_page(self, request: Request, error: Failure, signed_in: SignedIn[Any] | None = None) -> HTMLResponse:
         """The error's sentence as a page, with a way on."""
         home = f"/services/{self._service}/"

@@ -43,7 +43,8 @@ class Person(BaseModel):
 
     name: str
     display_name: str
-    language: Literal["en", "zh-CN"]
+    language: Literal["en", "zh-CN"] = Field(description="The person's choice, else the centre's language.")
+    chosen_language: Literal["en", "zh-CN"] | None
     active: bool
     roles: list[Literal["operator", "administrator", "instructor", "learner"]]
     groups: list[str] = Field(description="`nbgrader-COURSE` for learners, `formgrade-COURSE` for instructors.")
@@ -160,6 +161,7 @@ def _person(centre: CentreOf, person: model.Person) -> Person:
             "name": person.name,
             "display_name": person.display_name,
             "language": centre.cohorts.roster.language_of(person),
+            "chosen_language": person.language,
             "active": person.active,
             "roles": person.roles,
             "groups": person.groups,

@@ -10,7 +10,7 @@ import pytest
 from grader.exchange.receipt import Receipt
 from grader.exchange.terms import Terms
 from grader.store.model import Work
-from grader.wiring import Grading, open_grading
+from grader.grading import Grading, open_grading
 from hub.clock import ManualClock
 from hub.state import StateDir
 from tests.grader.autograde.conftest import LIMITS

@@ -47,7 +47,7 @@ class Browser(httpx.AsyncClient):
                 query = {key: values[0] for key, values in parse_qs(urlsplit(target).query).items()}
                 self._jupyterhub.codes["code"] = (self.signs_in_as, query["code_challenge"])
                 target = f"{query['redirect_uri']}?code=code&state={query['state']}"
-            elif not urlsplit(target).path.startswith(HOME):
+            elif not urlsplit(target).path.startswith("/services/"):
                 break
             response = await self.get(target)
         self.page = response

@@ -18,7 +18,9 @@ class FakeJupyterHub:
     codes: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Authorization codes: user name and code challenge."""
     tokens: dict[str, str] = field(default_factory=dict)
-    """OAuth tokens: user name."""
+    """OAuth and API tokens: user name."""
+    scopes: dict[str, list[str]] = field(default_factory=dict)
+    """What a token may do."""
     api_tokens: dict[str, list[dict[str, object]]] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
     pending: dict[str, str] = field(default_factory=dict)
@@ -57,8 +59,10 @@ class FakeJupyterHub:
 
         @app.get("/hub/api/user")
         async def user(request: Request) -> Response:
-            name = self.tokens.get(request.headers["authorization"].removeprefix("Bearer "))
-            return JSONResponse({"kind": "user", "name": name}) if name else JSONResponse({}, 403)
+            token = request.headers["authorization"].removeprefix("Bearer ")
+            name = self.tokens.get(token)
+            model = {"kind": "user", "name": name, "scopes": self.scopes.get(token, [])}
+            return JSONResponse(model) if name else JSONResponse({}, 403)
 
     def _add_servers(self, app: FastAPI) -> None:
         @app.get("/hub/api/users/{name}")

@@ -31,6 +31,7 @@ async def test_a_person_with_roles_and_groups(hub: httpx.AsyncClient) -> None:
         "name": "lin.na",
         "display_name": "林娜",
         "language": "en",
+        "chosen_language": None,
         "active": True,
         "roles": ["learner"],
         "groups": ["nbgrader-data-processing"],
