@@ -77,26 +77,9 @@ class Intake:
             raise BundleMismatchError
         if size > self._limits.bundle_bytes:
             raise BundleTooLargeError(what="The hand-in", limit_mib=self._limits.bundle_bytes // _MIB)
-        now = self._clock.now()
-        given_up: list[Upload] = []
-        with self._database.writing() as connection:
-            submissions, uploads = Submissions(connection), Uploads(connection)
-            latest = submissions.latest(work)
-            if latest is not None and latest.sha256 == sha256:
-                return Progress(None, size, latest.receipt)
-            _check_terms(terms, now, submissions.count(work))
-            waiting = uploads.open_of(work)
-            found = next((each for each in waiting if (each.sha256, each.size) == (sha256, size)), None)
-            if found is None:
-                given_up = _superseded(waiting, sha256)
-                uploads.close([each.id for each in given_up], UploadStatus.EXPIRED)
-                found = uploads.add(secrets.token_hex(16), work, terms, sha256=sha256, size=size, opened_at=now)
-            if found is None:
-                # Only on PostgreSQL: on SQLite this transaction was the only writer since it began.
-                found = next(each for each in uploads.open_of(work) if each.sha256 == sha256)
-        for each in given_up:
-            self._part(each).unlink(missing_ok=True)
-        return Progress(found.id, self._arrived(found), None)
+        while (begun := self._announced(work, terms, sha256, size)) is None:
+            continue
+        return begun
 
     def progress(self, upload_id: str, work: Work) -> Progress:
         """Where the upload stands. Raises `UploadUnknownError` for an unknown one or somebody else's."""
@@ -119,6 +102,9 @@ class Intake:
         with full_disk_as_sentence(), self._locked_part(found) as part:
             arrived = _size(part)
             if offset > arrived:
+                # Another request may have finished the upload since, and its file be a new and empty one.
+                if (receipt := self._done(self._upload(upload_id, work))) is not None:
+                    return Progress(found.id, found.size, receipt)
                 raise UploadOffsetError(offset=arrived)
             fresh = piece[arrived - offset :]
             written = 0
@@ -136,12 +122,12 @@ class Intake:
         """
         found = self._upload(upload_id, work)
         with full_disk_as_sentence(), self._objects.adopting():
-            if (receipt := self._receipt_of(found)) is not None:
+            if (receipt := self._done(found)) is not None:
                 return receipt
             _require_open(found)
             with self._locked_part(found) as part:
                 found = self._upload(upload_id, work)  # another request may have finished it while we waited
-                if (receipt := self._receipt_of(found)) is not None:
+                if (receipt := self._done(found)) is not None:
                     return receipt
                 _require_open(found)
                 if _size(part) < found.size:
@@ -170,6 +156,27 @@ class Intake:
     def part_of(self, found: Upload) -> Path:
         """The file its pieces go to."""
         return self._part(found)
+
+    def _announced(self, work: Work, terms: Terms, sha256: str, size: int) -> Progress | None:
+        """Where the hand-in stands; None if another transaction changed that meanwhile, so that one has to look again."""
+        now = self._clock.now()
+        given_up: list[Upload] = []
+        with self._database.writing() as connection:
+            submissions, uploads = Submissions(connection), Uploads(connection)
+            latest = submissions.latest(work)
+            if latest is not None and latest.sha256 == sha256:
+                return Progress(None, size, latest.receipt)
+            _check_terms(terms, now, submissions.count(work))
+            waiting = uploads.open_of(work)
+            found = next((each for each in waiting if (each.sha256, each.size) == (sha256, size)), None)
+            if found is None:
+                given_up = _superseded(waiting, sha256)
+                uploads.close([each.id for each in given_up], UploadStatus.EXPIRED)
+                found = uploads.add(secrets.token_hex(16), work, terms, sha256=sha256, size=size, opened_at=now)
+        for each in given_up:
+            self._part(each).unlink(missing_ok=True)
+        # None only on PostgreSQL: on SQLite the transaction was the only writer since it began.
+        return None if found is None else Progress(found.id, self._arrived(found), None)
 
     def _checked(self, found: Upload, part: BinaryIO, notebooks: frozenset[str]) -> Manifest:
         """What the complete upload says, or the upload is closed and the reason raised."""
@@ -219,6 +226,13 @@ class Intake:
             )
         uploads.close([found.id], UploadStatus.ACCEPTED, accepted.id)
         return accepted
+
+    def _done(self, found: Upload) -> Receipt | None:
+        """The receipt of an accepted upload, whose file a late piece may have brought back; None before that."""
+        receipt = self._receipt_of(found)
+        if receipt is not None:
+            self._part(found).unlink(missing_ok=True)
+        return receipt
 
     def _receipt_of(self, found: Upload) -> Receipt | None:
         if found.submission_id is None:
