@@ -50,9 +50,11 @@ class PracticumSpawner(Spawner):
 
     roster: RosterClient
     server_host: ServerHost
-    """Both set once by jupyterhub_config.py."""
+    in_words: Callable[[HubError, str | None], str] = staticmethod(lambda error, _language: str(error))
+    """An error's sentence in a language, None for the centre's own. All three are set once by hub.web.hub_wiring."""
 
     _running: RunningSandbox | None = None
+    _language: str | None = None
     _end: int | None = None
     """Becomes readable when the server has ended."""
 
@@ -68,6 +70,7 @@ class PracticumSpawner(Spawner):
         """The host address of the new server; refuses with a sentence, never with a traceback."""
         try:
             plan = await self.roster.plan_server(self.user.name)
+            self._language = plan.language
             spec = self.server_host.prepare(plan, self.get_env())
             with await begin_async(spec) as newborn:
                 self._running = newborn.running
@@ -75,11 +78,11 @@ class PracticumSpawner(Spawner):
                 self._store_state()
                 newborn.keep()
         except HubError as exc:
-            raise refusal(exc) from exc
+            raise refusal(self.in_words(exc, self._language), exc.code) from exc
         except SandboxError as exc:
             # Its words are for the operator: they name paths of this machine.
             self.log.exception("the server of %s", self.user.name)
-            raise refusal(SandboxUnusableError()) from exc
+            raise refusal(self.in_words(SandboxUnusableError(), self._language), SandboxUnusableError.code) from exc
         host_port = self._running.host_port
         assert host_port is not None  # the spec asks for a network
         await self._until_it_answers(self._running, f"http://127.0.0.1:{host_port}{self.server.base_url}api")
@@ -100,7 +103,7 @@ class PracticumSpawner(Spawner):
                 break
             await asyncio.sleep(_LOOK_S)
         self.log.error("the server of %s did not come up; its log: %s", self.user.name, running.log_file)
-        raise refusal(ServerSilentError())
+        raise refusal(self.in_words(ServerSilentError(), self._language), ServerSilentError.code)
 
     async def get_url(self) -> str:
         """Where the server is found, also when the hub was killed before JupyterHub stored its port."""
@@ -186,10 +189,9 @@ class PracticumSpawner(Spawner):
         self._running = None
 
 
-def refusal(exc: HubError) -> SpawnException:
-    """The error as JupyterHub shows it: one sentence, an ASCII reason, no traceback."""
-    sentence = str(exc)
-    refused = SpawnException(sentence.replace("%", "%%"), reason=exc.code)
+def refusal(sentence: str, code: str) -> SpawnException:
+    """The sentence as JupyterHub shows it, with an ASCII reason and no traceback."""
+    refused = SpawnException(sentence.replace("%", "%%"), reason=code)
     # JupyterHub 6 shows these two attributes; the constructor's message_html is ignored by its pages.
     refused.jupyterhub_message = sentence
     refused.jupyterhub_html_message = str(escape(sentence))

@@ -31,7 +31,7 @@ class UncontainedSpawner(SimpleLocalProcessSpawner):
             plan = await self.roster.plan_server(self.user.name)
             home = self.server_host.home(plan)
         except HubError as exc:
-            raise refusal(exc) from exc
+            raise refusal(str(exc), exc.code) from exc
         self.home_dir = str(home)
         self.cmd = [sys.executable, "-I", entry.__file__, plan.language, *OPTIONS]
         # Short, wherever the state lies: the paths of ipc sockets end at about 100 characters.

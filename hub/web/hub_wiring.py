@@ -20,7 +20,7 @@ from hub.spawn.spawner import PracticumSpawner
 from hub.spawn.uncontained import UncontainedSpawner
 from hub.state import StateDir
 from hub.web.authenticator import RosterAuthenticator, RosterGate, gated
-from hub.web.i18n import load_translators
+from hub.web.i18n import Translators, load_translators
 from hub.web.page_session import PREFIX
 
 SERVICE_WAITED_FOR_S = 1
@@ -104,7 +104,7 @@ class HubSide:
     def tornado_settings(self) -> dict[str, Any]:
         return {
             "headers": SECURITY_HEADERS,
-            "practicum_translators": load_translators(),
+            "practicum_translators": self.translators,
             "practicum_default_language": self.settings.language,
             "practicum_shows_insecure_banner": not self.settings.sandbox.enforced,
             # Page and cookies are on one site; a link from a mail must still find its reader signed in.
@@ -169,6 +169,10 @@ class HubSide:
         ]
 
     @cached_property
+    def translators(self) -> Translators:
+        return load_translators()
+
+    @cached_property
     def roster(self) -> RosterClient:
         return RosterClient(self.addresses.practicum_url, self.secrets.hub_token)
 
@@ -181,6 +185,11 @@ class HubSide:
         """What starts servers: in sandboxes, unless the operator has given those up."""
         chosen = PracticumSpawner if self.settings.sandbox.enforced else UncontainedSpawner
         chosen.roster, chosen.server_host = self.roster, self.server_host
+        if issubclass(chosen, PracticumSpawner):
+            translators = self.translators
+            chosen.in_words = staticmethod(
+                lambda error, language: translators[language or self.settings.language].sentence(error)
+            )
         return chosen
 
     @property

@@ -12,6 +12,7 @@ from jupyterhub.spawner import SpawnException
 
 from hub.spawn import spawner as spawner_module
 from hub.spawn.spawner import PracticumSpawner
+from hub.web.i18n import load_translators
 from tests.centre import free_port
 from tests.hub.sandbox.conftest import TRAPS_TERM, Box, Boxes, ready
 
@@ -125,3 +126,16 @@ async def test_a_server_that_ends_before_it_answers_is_a_refusal_in_words(boxes:
     with pytest.raises(SpawnException) as refused:
         await spawner._until_it_answers(box.running, f"http://127.0.0.1:{free_port()}/api")
     assert "did not come up" in refused.value.jupyterhub_message
+
+
+async def test_a_refusal_speaks_the_reader_s_language(boxes: Boxes) -> None:
+    box = boxes.python("pass")
+    spawner = spawner_of(box)
+    spawner.user = SimpleNamespace(name="ada")
+    spawner._language = "zh-CN"
+    translators = load_translators()
+    spawner.in_words = lambda error, language: translators[language].sentence(error)
+    with pytest.raises(SpawnException) as refused:
+        await spawner._until_it_answers(box.running, f"http://127.0.0.1:{free_port()}/api")
+    assert "服务器" in refused.value.jupyterhub_message
+    assert refused.value.reason.isascii()
