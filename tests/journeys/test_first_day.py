@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,7 +11,7 @@ from playwright.sync_api import Page, expect
 from grader.assignments.catalogue import COURSES_DIR
 from tests.centre import Centre
 from tests.chromium import PHONE, picture
-from tests.visitor import PASSWORD
+from tests.visitor import PASSWORD, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -93,24 +94,50 @@ def model_solution(grade_id: str) -> str:
     return "\n".join(line for line in source.splitlines() if not line.strip().startswith("###"))
 
 
+@pytest.fixture(scope="module")
+def people(centre: Centre) -> Centre:
+    """The centre with two people of the demo cohort who have chosen their passwords."""
+    with closing(Visitor(centre.url)) as visitor:
+        for name in ("chen.min", "maria.silva"):
+            visitor.redeem(centre.invitations[name])
+    return centre
+
+
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 @pytest.mark.parametrize("device", ["desktop", "phone"])
 def test_every_page_looks_like_a_product(
-    centre: Centre, new_page: Callable[..., Page], language: str, device: str
+    people: Centre, new_page: Callable[..., Page], language: str, device: str
 ) -> None:
     """Pictures for people to look at; what a program can check is that nothing is wider than the screen."""
     options = {"viewport": PHONE} if device == "phone" else {}
-    page = new_page(language=language, **options)
-    for name, path in (
-        ("sign-in", "/hub/login"),
-        ("not-found", "/hub/nothing"),
-        ("used-link", "/services/practicum/invitations/none"),
-    ):
-        page.goto(centre.url + path)
-        check_and_picture(page, f"{name}-{device}-{language}")
+    for person, pages in PAGES.items():
+        page = new_page(language=language, **options)
+        if person:
+            sign_in(page, people, person)
+        for name, path in pages.items():
+            page.goto(people.url + path.replace("INVITATION", people.invitations["wang.wei"].rsplit("/", 1)[-1]))
+            width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert width <= 0, f"{page.url} is {width} px wider than the screen"
+            assert page.evaluate("document.documentElement.lang") == language
+            picture(page, f"{name}-{device}-{language}")
 
 
-def check_and_picture(page: Page, name: str) -> None:
-    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert width <= 0, f"{page.url} is {width} px wider than the screen"
-    picture(page, name)
+PAGES = {
+    "": {
+        "sign-in": "/hub/login",
+        "not-found": "/hub/nothing",
+        "invitation": "/services/practicum/invitations/INVITATION",
+        "used-link": "/services/practicum/invitations/none",
+    },
+    "chen.min": {
+        "home-administrator": "/services/practicum/",
+        "people": "/services/practicum/people",
+        "account": "/services/practicum/account",
+    },
+    "maria.silva": {
+        "home-learner": "/services/practicum/",
+        "no-server": "/user/maria.silva/lab",
+        "refused": "/services/practicum/people",
+    },
+}
+"""By who sees them: name of the picture and address."""
