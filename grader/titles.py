@@ -46,13 +46,15 @@ class Titles:
         found = sorted(path.name for path in released.iterdir() if (path / assignment).is_dir())
         return sorted(found, key=lambda language: language != "en")
 
+    def lessons(self, course: str, assignment: str) -> Mapping[str, Path]:
+        """Where the released lesson lies, by language, English first."""
+        released = self._courses / course / "release"
+        return {language: released / language / assignment for language in self.languages(course, assignment)}
+
     def folder(self, course: str, assignment: str, language: str) -> Path | None:
         """Where the released lesson lies in that language, else in another; None if it is not released in any."""
-        languages = self.languages(course, assignment)
-        if not languages:
-            return None
-        chosen = language if language in languages else languages[0]
-        return self._courses / course / "release" / chosen / assignment
+        lessons = self.lessons(course, assignment)
+        return lessons.get(language) or next(iter(lessons.values()), None)
 
     def _described(self, course: str, assignment: str) -> Mapping[str, Any]:
         for each in self._catalogue().get(course, {}).get("assignments", ()):

@@ -38,6 +38,7 @@ def serve(state: StateDir) -> None:
 
     from hub.web.app import create_app  # noqa: PLC0415
     from hub.web.centre import Centre  # noqa: PLC0415
+    from hub.web.due_lines import DueLines  # noqa: PLC0415
     from hub.web.i18n import load_translators  # noqa: PLC0415
     from hub.web.jupyterhub_api import JupyterHubApi  # noqa: PLC0415
     from hub.web.rendering import Renderer  # noqa: PLC0415
@@ -59,6 +60,7 @@ def serve(state: StateDir) -> None:
             Rooms(state, settings.sandbox, own_uids=os.geteuid() == 0),
             secrets.hub_token,
             secrets.grader_token,
+            DueLines(addresses.grader_url, secrets.grader_token),
         )
         uvicorn.run(
             create_app(centre),

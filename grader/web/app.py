@@ -17,6 +17,7 @@ import hub
 from grader.errors import GraderError
 from grader.exchange.reconcile import YOUNG, Reconciler
 from grader.web import (
+    due_lines,
     exports,
     home_page,
     learner_api,
@@ -64,6 +65,7 @@ def create_app(desk: Desk) -> FastAPI:
         app.include_router(module.router, prefix=HOME.rstrip("/"))
     app.include_router(learner_pages.uploads, prefix=HOME.rstrip("/"), max_body_size=learner_pages.MAX_FORM_BYTES)
     app.include_router(learner_api.router)
+    app.include_router(due_lines.router)
     app.include_router(learner_api.pieces, max_body_size=learner_api.MAX_PIECE_BYTES)
     app.add_exception_handler(SignInNeeded, _to_sign_in)
     for kind in (GraderError, HubError, HTTPException, RequestValidationError, Exception):

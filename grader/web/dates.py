@@ -43,7 +43,12 @@ def date_functions(zone: ZoneInfo, clock: Clock) -> Callable[[Translator], Mappi
         def field_value(when: datetime | None) -> str:
             return when.astimezone(zone).strftime("%Y-%m-%dT%H:%M") if when else ""
 
-        return {"moment": moment, "distance": distance, "field_value": field_value, "zone": lambda: zone.key}
+        return {
+            "moment": moment,
+            "distance": distance,
+            "field_value": field_value,
+            "zone": lambda: zone.key.removeprefix("Etc/"),
+        }
 
     return functions
 

@@ -5,7 +5,7 @@ import io
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import anyio
@@ -19,7 +19,7 @@ from grader.roll import Row
 from grader.web.access import DeskOf, PageInstructor
 from grader.web.desk import Desk
 from grader.web.errors import GradebookBehindError
-from grader.web.teaching import Taught, TaughtOf, note
+from grader.web.teaching import Taught, TaughtOf, cell_order, note
 
 router = APIRouter(prefix="/teach/{course}/{assignment}", include_in_schema=False)
 
@@ -32,10 +32,11 @@ async def export_marks(desk: DeskOf, visitor: PageInstructor, taught: TaughtOf) 
     """One line per learner, cell by cell; opens in spreadsheets as it is, and runs nothing there."""
     people = await desk.people.people_of(taught.course)
     rows = await to_thread.run_sync(desk.roll.of, taught.course, taught.assignment, people)
+    order = await to_thread.run_sync(cell_order, desk, taught.course, taught.assignment)
     note(visitor.person.name, "export marks", taught, learners=len(rows))
     name = f"marks-{taught.course}-{taught.assignment}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(marks_table(rows), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(marks_table(rows, order), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/course.zip")
@@ -57,11 +58,10 @@ async def export_course(desk: DeskOf, visitor: PageInstructor, taught: TaughtOf)
     )
 
 
-def marks_table(rows: list[Row]) -> bytes:
+def marks_table(rows: list[Row], order: Mapping[tuple[str, str], int]) -> bytes:
     """CSV in UTF-8 with a byte order mark, without which spreadsheets take Chinese names for something else."""
-    cells = list(
-        dict.fromkeys((each.notebook, each.grade_id) for row in rows if row.marks for each in row.marks.results)
-    )
+    found = {(each.notebook, each.grade_id) for row in rows if row.marks for each in row.marks.results}
+    cells = sorted(found, key=lambda cell: (order.get(cell, 0), cell))
     out = io.StringIO()
     table = csv.writer(out)
     head = ["user name", "name", "attempt", "submitted at (UTC)", "verdict", "grading", "score", "most points"]

@@ -4,7 +4,6 @@ A refusal is `{"code", "sentence", "fields"}`; the sentence is an English messag
 `fields` after translation. Handing in is resumable: what arrived before a connection broke is kept.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -19,10 +18,8 @@ from grader.exchange.receipt import Receipt
 from grader.feedback.page import CONTENT_SECURITY_POLICY
 from grader.feedback.service import FeedbackNotReleasedError
 from grader.overview import AssignmentUnknownError, Entry
-from grader.people import Person
-from grader.web.access import DeskOf, Learner, practicum_only
+from grader.web.access import DeskOf, Learner
 from grader.web.desk import HOME, Desk
-from hub.web.errors import RequestInvalidError
 
 API_PREFIX = f"{HOME}api/v1"
 
@@ -135,19 +132,8 @@ pieces = APIRouter(prefix=API_PREFIX, tags=["hand-in"])
 async def list_assignments(desk: DeskOf, learner: Learner, language: Language = "en") -> Assignments:
     """Everything released to the learner."""
     await to_thread.run_sync(desk.grading.offers.remember_learner, learner.name, learner.display_name)
-    return await _assignments(desk, learner, language)
-
-
-@router.post("/people/{name}/assignments", dependencies=[Depends(practicum_only)])
-async def list_for_practicum(name: str, request: Request, desk: DeskOf, language: Language = "en") -> Assignments:
-    """The same for the `practicum` service's home page, which says in the body who that is on the roster."""
-    try:
-        body = await request.json()
-    except ValueError as exc:
-        raise RequestInvalidError from exc
-    if not isinstance(body, Mapping) or body.get("name") != name:
-        raise RequestInvalidError
-    return await _assignments(desk, Person.from_json(body), language)
+    entries = await to_thread.run_sync(desk.overview.of, learner)
+    return Assignments(assignments=[_model(desk, entry, language) for entry in entries])
 
 
 @router.get("/courses/{course}/assignments/{assignment}/release", response_class=FileResponse)
@@ -235,11 +221,6 @@ async def read_feedback(entry: OwnEntry, receipt_id: str, desk: DeskOf) -> Respo
         raise FeedbackNotReleasedError
     page = await to_thread.run_sync(desk.grading.feedback.read, entry.work)
     return HTMLResponse(page, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
-
-
-async def _assignments(desk: Desk, learner: Person, language: str) -> Assignments:
-    entries = await to_thread.run_sync(desk.overview.of, learner)
-    return Assignments(assignments=[_model(desk, entry, language) for entry in entries])
 
 
 def _model(desk: Desk, entry: Entry, language: str) -> AssignmentModel:

@@ -16,6 +16,7 @@ from grader.exchange.errors import BundleTooLargeError
 from grader.exchange.names import shown
 from grader.exchange.receipt import Receipt
 from grader.feedback.page import CONTENT_SECURITY_POLICY
+from grader.lesson_language import language_of
 from grader.overview import Entry
 from grader.people import Person
 from grader.web.access import DeskOf, FormVisitor, PageVisitor, Visitor
@@ -111,9 +112,8 @@ async def _accept(request: Request, desk: Desk, learner: Person, entry: Entry) -
             read_notebook(data, name)
         except UnreadableNotebookError as exc:
             raise NotebookUnreadableError(name=shown(given)) from exc
-        languages = desk.titles.languages(course, assignment)
-        language = learner.language if learner.language in languages else ""
-        return desk.grading.intake.accept_whole(entry.work, entry.terms, {name: data}, notebooks, language or "")
+        language = language_of(data, name, desk.titles.lessons(course, assignment))
+        return desk.grading.intake.accept_whole(entry.work, entry.terms, {name: data}, notebooks, language)
 
     await to_thread.run_sync(desk.grading.offers.remember_learner, learner.name, learner.display_name)
     return await to_thread.run_sync(accept)

@@ -1,6 +1,7 @@
 """The assignment an instructor's page is about, and the words every action of theirs is noted with."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from fastapi import Depends
 
 from grader.autograde.errors import UnknownSubmissionError
 from grader.autograde.service import Standing
-from grader.errors import UnknownLessonError
+from grader.errors import GraderError, UnknownLessonError
 from grader.web.access import DeskOf
 from grader.web.desk import HOME, Desk
 
@@ -57,6 +58,16 @@ async def standing_of(submission_id: int, desk: DeskOf, taught: TaughtOf) -> Sta
 
 
 StandingOf = Annotated[Standing, Depends(standing_of)]
+
+
+def cell_order(desk: Desk, course: str, assignment: str) -> Mapping[tuple[str, str], int]:
+    """Places of the assignment's cells, by (notebook, grade_id); empty where the source cannot be read any more."""
+    try:
+        notebooks = desk.grading.shelf.get(course, assignment).notebooks
+    except GraderError:
+        return {}
+    cells = [(notebook.name, cell.grade_id) for notebook in notebooks for cell in notebook.cells if cell.grade_id]
+    return {cell: place for place, cell in enumerate(cells)}
 
 
 def note(actor: str, action: str, taught: Taught, **details: Any) -> None:

@@ -13,12 +13,12 @@ from grader.autograde.service import Standing
 from grader.errors import GraderError
 from grader.gradebook.recording import Marks
 from grader.offers import TooLongError
-from grader.store.model import Submission
+from grader.store.model import CellResult, Submission
 from grader.store.submissions import Submissions
 from grader.web.access import DeskOf, FormInstructor, PageInstructor, Visitor
 from grader.web.desk import Desk
 from grader.web.learner_pages import sandboxed
-from grader.web.teaching import StandingOf, Taught, TaughtOf, note
+from grader.web.teaching import StandingOf, Taught, TaughtOf, cell_order, note
 
 router = APIRouter(prefix="/teach/{course}/{assignment}/work/{submission_id}", include_in_schema=False)
 
@@ -29,6 +29,7 @@ class WorkView:
 
     attempts: list[Submission]
     marks: Marks | None
+    results: list[CellResult]
     questions: dict[str, tuple[Open, ...]]
     extension: timedelta
     display_name: str
@@ -151,9 +152,12 @@ def _view(desk: Desk, standing: Standing) -> WorkView:
         questions = desk.grading.service.questions(standing.submission.id)
     except (UnreadableNotebookError, FileNotFoundError):
         questions = {}  # the reason stands with the grading that failed for it
+    marks = desk.grading.reader.of(work)
+    order = cell_order(desk, work.course, work.assignment)
     return WorkView(
         attempts=attempts,
-        marks=desk.grading.reader.of(work),
+        marks=marks,
+        results=sorted(marks.results, key=lambda each: order.get((each.notebook, each.grade_id), 0)) if marks else [],
         questions=questions,
         extension=desk.grading.offers.extension(work),
         display_name=desk.grading.rules.display_name(work.learner) or work.learner,

@@ -17,7 +17,7 @@ from hub.supervisor.prepare import Plan, local_url
 from hub.supervisor.servers import end_servers
 from hub.supervisor.supervisor import Supervisor
 
-_PAGES = ("/hub/login", "/services/practicum/health")
+_PAGES = ("/hub/login", "/services/practicum/health", "/services/grader/health")
 _PAGES_WITHIN_S = 60.0
 _SERVER_GRACE_S = 6.0
 """JupyterLab ends in one or two seconds; one with many kernels is not waited for longer."""

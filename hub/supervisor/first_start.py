@@ -18,6 +18,8 @@ from hub.supervisor.process import inherited_environment
 
 _SOURCES = Path(hub.__file__).parent.parent
 _TIMEOUT_S = 120.0
+_DEMO_COURSE, _DEMO_ASSIGNMENT = "data-processing", "quality-audit"
+"""What the demo cohort finds released, due in two weeks."""
 
 
 class ReleaseFailedError(HubError):
@@ -79,7 +81,17 @@ async def make_demo_cohort(state: StateDir) -> list[DemoSignIn]:
     status, out, words = await _run("-m", "hub.supervisor.demo", str(state.root))
     if status != 0:
         raise DemoFailedError(words=words)
-    return [DemoSignIn(**each) for each in json.loads(out)]
+    people = [DemoSignIn(**each) for each in json.loads(out)]
+    if people and (state.courses / _DEMO_COURSE / "release").is_dir():
+        await _offer_first_assignment(state)
+    return people
+
+
+async def _offer_first_assignment(state: StateDir) -> None:
+    arguments = ("--state-dir", str(state.root), "--due-in-days", "14", _DEMO_COURSE, _DEMO_ASSIGNMENT)
+    status, _, words = await _run("-m", "grader.cli", "offer", *arguments)
+    if status != 0:
+        raise DemoFailedError(words=words)
 
 
 async def _run(*arguments: str) -> tuple[int, bytes, str]:

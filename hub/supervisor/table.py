@@ -64,6 +64,25 @@ def process_table(
             stop_grace_s=3.0,
         ),
         ProcessSpec(
+            name="grader",
+            title="The grader service",
+            argv=(*_PYTHON, "-m", "grader.wiring", "--state-dir", str(root)),
+            environment=told,
+            health_url=f"{addresses.grader_url}/services/grader/health",
+            listens=(inside(addresses.grader),),
+            configuration=configuration,
+            stop_grace_s=3.0,
+        ),
+        ProcessSpec(
+            name="grader-worker",
+            title="The grading worker",
+            argv=(*_PYTHON, "-m", "grader.worker", "--state-dir", str(root)),
+            environment=told,
+            configuration=configuration,
+            # What it has in hand is graded again by the next one, so nobody waits for it to finish.
+            stop_grace_s=3.0,
+        ),
+        ProcessSpec(
             name="culler",
             title="The idle culler",
             argv=(
@@ -88,7 +107,7 @@ def traefik_static_file(state: StateDir) -> Path:
 
 
 def code_digest() -> str:
-    """Changes with every file of this package and with what is installed beside it (as `hub.launcher` notes it).
+    """Changes with every file of hub and grader and with what is installed beside it (as `hub.launcher` notes it).
 
     So an upgrade in place replaces what still runs of the old version.
     """
@@ -102,7 +121,8 @@ def code_digest() -> str:
 
 
 def _code_files() -> Iterator[tuple[str, int, int]]:
-    for path in _PACKAGE.rglob("*"):
-        if path.suffix in {".py", ".html", ".po"}:
-            found = path.stat()
-            yield str(path.relative_to(_PACKAGE)), found.st_size, found.st_mtime_ns
+    for package in (_PACKAGE, _PACKAGE.parent / "grader"):
+        for path in package.rglob("*"):
+            if path.suffix in {".py", ".html", ".po", ".css", ".js"}:
+                found = path.stat()
+                yield str(path.relative_to(package.parent)), found.st_size, found.st_mtime_ns

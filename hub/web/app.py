@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 
 from fastapi import Depends, FastAPI, Request
@@ -66,7 +66,10 @@ def create_app(centre: Centre) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     centre: Centre = app.state.centre
-    async with centre.jupyterhub:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(centre.jupyterhub)
+        if centre.due_lines is not None:
+            await stack.enter_async_context(centre.due_lines)
         yield
         await centre.starts.close()
 

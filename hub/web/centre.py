@@ -12,6 +12,7 @@ from hub.cohorts.model import Person
 from hub.cohorts.service import CohortService
 from hub.errors import NotActiveError
 from hub.settings import Settings
+from hub.web.due_lines import DueLines
 from hub.web.front import OpenSession
 from hub.web.jupyterhub_api import JupyterHubApi
 from hub.web.page_session import PagePerson, SessionCookie
@@ -55,6 +56,7 @@ class Centre:
     """What JupyterHub shows when it asks about people."""
     grader_token: str = field(default="", repr=False)
     """What the `grader` service shows when it asks about people, and is shown when it is asked."""
+    due_lines: DueLines | None = None
     service: str = field(init=False, default="practicum")
     starts: ServerStarts = field(init=False)
     passwords: PasswordThreads = field(init=False)

@@ -4,9 +4,12 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from hub.web.centre import Centre
+from hub.web.due_lines import DueLine
 from hub.web.jupyterhub_api import ServerStatus
+from hub.web.roster_api import described
 from hub.web.server_pages import lesson_url
-from hub.web.visitors import CentreOf, PageVisitor
+from hub.web.visitors import CentreOf, PageVisitor, Visitor
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,4 +35,12 @@ async def show_home(request: Request, centre: CentreOf, visitor: PageVisitor) ->
         courses=courses,
         room=room,
         lesson_urls=lesson_urls,
+        due_lines=await _due_lines(request, centre, visitor),
     )
+
+
+async def _due_lines(request: Request, centre: Centre, visitor: Visitor) -> dict[tuple[str, str], DueLine]:
+    if centre.due_lines is None or not visitor.person.courses:
+        return {}
+    language = centre.renderer.translator(request, visitor).language
+    return await centre.due_lines.of(described(centre, visitor.person), language)

@@ -80,6 +80,10 @@ class Renderer:
             )
         ]
 
+    def translator_of(self, language: str) -> Translator:
+        """The translator of a language by its tag; the centre's own language where that is none of ours."""
+        return self._translators.get(language) or self._translators[self._default_language]
+
     def page(
         self,
         request: Request,

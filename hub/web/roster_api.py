@@ -5,7 +5,7 @@ from `fields` after it has been translated, so that JupyterHub can show it in it
 """
 
 import hmac
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Security
@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
 from hub.cohorts import model
+from hub.web.centre import Centre
 from hub.web.errors import TokenInvalidError
 from hub.web.visitors import CentreOf
 
@@ -155,25 +156,28 @@ def _fields(plan: model.ServerPlan) -> dict[str, object]:
     return {"name": plan.name, "uid": plan.uid, "language": plan.language}
 
 
-def _person(centre: CentreOf, person: model.Person) -> Person:
-    return Person.model_validate(
-        {
-            "name": person.name,
-            "display_name": person.display_name,
-            "language": centre.cohorts.roster.language_of(person),
-            "chosen_language": person.language,
-            "active": person.active,
-            "roles": person.roles,
-            "groups": person.groups,
-            "credentials_version": person.credentials_version,
-            "memberships": [
-                {
-                    "cohort": each.cohort.slug,
-                    "cohort_name": each.cohort.name,
-                    "role": each.role,
-                    "courses": each.cohort.courses,
-                }
-                for each in person.memberships
-            ],
-        }
-    )
+def _person(centre: Centre, person: model.Person) -> Person:
+    return Person.model_validate(described(centre, person))
+
+
+def described(centre: Centre, person: model.Person) -> dict[str, Any]:
+    """The person as this API tells other services."""
+    return {
+        "name": person.name,
+        "display_name": person.display_name,
+        "language": centre.cohorts.roster.language_of(person),
+        "chosen_language": person.language,
+        "active": person.active,
+        "roles": list(person.roles),
+        "groups": list(person.groups),
+        "credentials_version": person.credentials_version,
+        "memberships": [
+            {
+                "cohort": each.cohort.slug,
+                "cohort_name": each.cohort.name,
+                "role": each.role.value,
+                "courses": list(each.cohort.courses),
+            }
+            for each in person.memberships
+        ],
+    }

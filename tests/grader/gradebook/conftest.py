@@ -9,8 +9,8 @@ import pytest
 
 from grader.exchange.receipt import Receipt
 from grader.exchange.terms import Terms
-from grader.store.model import Work
 from grader.grading import Grading, open_grading
+from grader.store.model import Work
 from hub.clock import ManualClock
 from hub.state import StateDir
 from tests.grader.autograde.conftest import LIMITS

@@ -22,8 +22,8 @@ from grader.exchange.terms import Terms
 from grader.gradebook.book import gradebook_url
 from grader.gradebook.config import read_config
 from grader.gradebook.errors import CourseFolderError, CourseTakenError, GradebookError
-from grader.store.model import Work
 from grader.grading import Grading, open_grading
+from grader.store.model import Work
 from hub.clock import ManualClock
 from hub.state import StateDir
 

@@ -12,7 +12,7 @@ import pytest
 
 from grader.exchange.terms import Terms
 from tests.grader.autograde.samples import RIGHT
-from tests.grader.web.conftest import API, DAY, GRADER_TOKEN, School, packed
+from tests.grader.web.conftest import API, DAY, School, packed
 
 DUE = datetime(2026, 9, 15, 15, 59, tzinfo=UTC)
 UPLOADS = "/courses/birds/assignments/weigh/uploads"
@@ -320,29 +320,6 @@ async def test_what_is_not_released_does_not_exist(school: School) -> None:
         ):
             answer = await client.get(f"/courses/{course}/assignments/{assignment}/release")
             assert answer.status_code == 404, (course, assignment)
-
-
-async def test_the_home_page_asks_what_is_due_with_its_own_token(school: School) -> None:
-    school.offer(due_at=DUE)
-    person = school.roster.roster.person("lin.na")
-    body = {
-        "name": "lin.na",
-        "display_name": person.display_name,
-        "chosen_language": "en",
-        "active": True,
-        "roles": ["learner"],
-        "memberships": [{"cohort": "spring", "cohort_name": "Spring", "role": "learner", "courses": ["birds"]}],
-    }
-    transport = httpx.ASGITransport(school.app)
-    async with httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:1{API}") as client:
-        answer = await client.post(
-            "/people/lin.na/assignments", json=body, headers={"authorization": f"Bearer {GRADER_TOKEN}"}
-        )
-        assert [each["due_at"] for each in answer.json()["assignments"]] == ["2026-09-15T15:59:00+00:00"]
-        answer = await client.post(
-            "/people/lin.na/assignments", json=body, headers={"authorization": f"token {school.token('lin.na')}"}
-        )
-        assert answer.status_code == 401
 
 
 async def test_the_api_is_described(school: School) -> None:
