@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+MOST_PROCESSES = 4
+"""More centres at a time than this take more memory than a small machine has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One check: passes when its command exits with 0. What it says is shown when it fails, or when `loud`."""
@@ -22,11 +26,11 @@ def steps(root: Path, pytest_arguments: Sequence[str], *, everything: bool) -> I
     """What is to be run. With arguments for pytest, only pytest: somebody works on those tests."""
     python = sys.executable
     tools = Path(python).parent
-    tests = Step(
-        "tests",
-        (python, "-m", "pytest", *([] if everything else ["-m", "not all"]), *pytest_arguments),
-        loud=True,
-    )
+    chosen = () if everything else ("-m", "not all")
+    # A file at a time, because what the tests of a file share, such as a running centre, is dear. Half of the time is
+    # waiting, so that two processes finish in little more than half. Single tests are watched in one process.
+    spread = () if pytest_arguments else ("-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "loadfile")
+    tests = Step("tests", (python, "-m", "pytest", *spread, *chosen, *pytest_arguments), loud=True)
     if not pytest_arguments:
         ruff = str(tools / "ruff")
         yield Step("lint", (ruff, "check", "--quiet", "."))

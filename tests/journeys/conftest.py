@@ -10,8 +10,9 @@ from tests.centre import Centre, running_centre
 from tests.chromium import DESKTOP, chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # Not for the whole session: while it runs, no other event loop can, and asynchronous tests may come next.
     with chromium() as running:
         yield running
 
