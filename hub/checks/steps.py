@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
 MOST_PROCESSES = 4
 """More centres at a time than this take more memory than a small machine has."""
 
