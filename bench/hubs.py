@@ -33,7 +33,7 @@ from hub.supervisor.traefik import traefik_binary, write_configuration
 LEARNER = "lin.na"
 """Somebody of the demo cohort; JupyterHub alone takes any name."""
 
-OUR_ROLES = ("jupyterhub", "traefik", "practicum", "culler")
+OUR_ROLES = ("jupyterhub", "traefik", "practicum", "grader", "grader-worker", "culler")
 """What the supervisor of a centre keeps up."""
 
 READY_WITHIN_S = 180.0

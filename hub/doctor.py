@@ -25,7 +25,7 @@ from hub.supervisor.prepare import NEEDED_MIB
 from hub.supervisor.process import ProcessRecords
 
 _CENTRE_MIB = 450
-"""Hub, proxy, service and culler together."""
+"""Hub, proxy, services, grading worker and culler together, while nobody works."""
 _COMFORTABLE_MIB = 4096
 _NVIDIA = "0x10de"
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -154,7 +154,7 @@ def _ports(state: StateDir, settings: Settings) -> Iterator[Finding]:
     if state.addresses_file.exists():
         inside = load_or_choose_addresses(state.addresses_file)
         remedy = f"End that program, or delete {state.addresses_file}."
-        wanted += [("127.0.0.1", port, remedy) for port in (inside.hub, inside.practicum, inside.proxy_api)]
+        wanted += [("127.0.0.1", port, remedy) for port in (inside.hub, inside.practicum, inside.grader, inside.proxy_api)]
     for host, port, remedy in wanted:
         try:
             require_free(host, port, remedy)

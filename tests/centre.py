@@ -111,7 +111,7 @@ class Centre:
         try:
             return all(
                 httpx.get(self.url + path, timeout=5, headers={"Sec-Fetch-Mode": "navigate"}).status_code == 200
-                for path in ("/hub/login", "/hub/api/", "/services/practicum/health")
+                for path in ("/hub/login", "/hub/api/", "/services/practicum/health", "/services/grader/health")
             )
         except httpx.HTTPError:
             return False

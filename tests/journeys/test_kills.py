@@ -21,7 +21,7 @@ from tests.centre import Centre, free_port
 from tests.load import Answers, load, watched
 from tests.visitor import Notebook, Visitor
 
-PARTS = ("traefik", "jupyterhub", "practicum", "culler")
+PARTS = ("traefik", "jupyterhub", "practicum", "grader", "grader-worker", "culler")
 VICTIMS = (*PARTS, "supervisor")
 LEARNERS = ("lin.na", "wang.wei", "maria.silva")
 CHANGING = "zhao.yun"

@@ -1,4 +1,4 @@
-"""The process table: four processes, nothing secret where others can read it, nothing adopted that is out of date."""
+"""The process table: six processes, nothing secret where others can read it, nothing adopted that is out of date."""
 
 import os
 import sys
@@ -15,6 +15,9 @@ from hub.supervisor import table
 from hub.supervisor.process import ProcessSpec
 
 
+SETTINGS_READERS = {"jupyterhub", "practicum", "grader", "grader-worker"}
+
+
 def specs(root: Path, settings: Settings, static: str = "") -> dict[str, ProcessSpec]:
     state = StateDir(root)
     state.prepare()
@@ -28,7 +31,7 @@ def secrets(root: Path) -> Secrets:
 
 
 def test_the_proxy_comes_first_because_it_ends_last(tmp_path: Path) -> None:
-    assert list(specs(tmp_path, Settings())) == ["traefik", "jupyterhub", "practicum", "culler"]
+    assert list(specs(tmp_path, Settings())) == ["traefik", "jupyterhub", "practicum", "grader", "grader-worker", "culler"]
 
 
 def test_no_argument_is_a_secret_and_the_cullers_token_goes_by_environment(tmp_path: Path) -> None:
@@ -40,15 +43,15 @@ def test_no_argument_is_a_secret_and_the_cullers_token_goes_by_environment(tmp_p
 
 
 def test_python_processes_import_nothing_from_where_the_operator_stands(tmp_path: Path) -> None:
-    for name in ("jupyterhub", "practicum", "culler"):
+    for name in ("jupyterhub", "practicum", "grader", "grader-worker", "culler"):
         assert specs(tmp_path, Settings())[name].argv[:2] == (sys.executable, "-I")
 
 
 @pytest.mark.parametrize(
     ("changed", "replaced"),
     [
-        (Settings(language="zh-CN"), {"jupyterhub", "practicum"}),
-        (Settings(culler={"idle_s": 61}), {"jupyterhub", "practicum", "culler"}),  # type: ignore[arg-type]
+        (Settings(language="zh-CN"), SETTINGS_READERS),
+        (Settings(culler={"idle_s": 61}), {*SETTINGS_READERS, "culler"}),  # type: ignore[arg-type]
     ],
 )
 def test_only_what_reads_a_changed_setting_is_replaced(tmp_path: Path, changed: Settings, replaced: set[str]) -> None:

@@ -143,7 +143,7 @@ def test_without_demo_there_is_nobody_now_and_later(centre: Centre) -> None:
 def test_nothing_secret_is_in_the_argv_of_any_of_its_processes(running: Centre) -> None:
     secrets = json.loads((running.state_dir / "secrets.json").read_text()).values()
     pids = [identity.pid for identity, _ in marked(running)]
-    assert len(pids) == 4
+    assert len(pids) == 6
     argv = " ".join(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in pids)
     assert not [secret for secret in secrets if secret in argv]
 
@@ -272,7 +272,7 @@ def test_kill_9_of_every_part_and_the_centre_is_whole_again_within_15_s(centre: 
     chance = random.Random(rounds)
     centre.start()
     for _ in range(rounds):
-        for name in chance.sample(["traefik", "jupyterhub", "practicum", "supervisor"], k=4):
+        for name in chance.sample(["traefik", "jupyterhub", "practicum", "grader", "grader-worker", "supervisor"], k=6):
             if name == "supervisor":
                 assert centre.process is not None
                 centre.process.kill()
@@ -282,6 +282,6 @@ def test_kill_9_of_every_part_and_the_centre_is_whole_again_within_15_s(centre: 
             kill_part(centre, name)
             time.sleep(0.3)
             assert centre.wait_until_whole() < 15
-    assert len(marked(centre)) == 4
+    assert len(marked(centre)) == 6
     assert centre.stop() == 0
     assert marked(centre) == []
