@@ -113,9 +113,14 @@ class Visitor:
 
     def server_token(self, name: str) -> str:
         """An API token for the person's own server, as a script of theirs would use."""
-        answer = self.hub_api(
-            "POST", f"/users/{name}/tokens", json={"note": "test", "scopes": [f"access:servers!user={name}"]}
-        )
+        return self._token(name, f"access:servers!user={name}")
+
+    def grader_token(self, name: str) -> str:
+        """An API token for handing in, as the person's own server has one."""
+        return self._token(name, "access:services!service=grader")
+
+    def _token(self, name: str, scope: str) -> str:
+        answer = self.hub_api("POST", f"/users/{name}/tokens", json={"note": "test", "scopes": [scope]})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["token"])
 
