@@ -11,6 +11,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import hub
@@ -41,7 +42,8 @@ def write_backup(state: StateDir, target: Path, clock: Clock) -> Written:
     """Write all state to `target`, whole or not at all.
 
     Each SQLite database is a consistent snapshot; two databases may be some seconds apart, and homes are read file by file
-    while their owners work. Raises `BackupWriteError`, `DatabaseToolError`, `SettingsError`.
+    while their owners work. Databases are copied first, so that every hand-in they speak of is among the files copied
+    afterwards: its bytes are on disk before its row is, and stay. Raises `BackupWriteError`, `DatabaseToolError`, `SettingsError`.
     """
     target = target.absolute()
     if target.resolve().is_relative_to(state.root.resolve()):
@@ -57,11 +59,11 @@ def write_backup(state: StateDir, target: Path, clock: Clock) -> Written:
             tarfile.open(fileobj=out, mode="w:gz", compresslevel=_COMPRESSION, format=tarfile.PAX_FORMAT) as tar,
         ):
             writer = _Writer(tar, manifest, Path(room))
-            writer.add_state(state)
             if databases:
                 writer.add_folder(postgresql.FOLDER)
             for setting, url in databases:
                 writer.add_database(setting, url)
+            writer.add_state(state)
             _add_bytes(tar, MANIFEST, manifest.to_bytes())
     except OSError as exc:
         cause = "the disk is full" if exc.errno == errno.ENOSPC else exc.strerror or str(exc)
@@ -78,7 +80,9 @@ class _Writer:
 
     def add_state(self, state: StateDir) -> None:
         lost = {each.name for each in (state.processes, state.logs, state.servers, state.lock_file)}
-        for entry in walk(str(state.root), without=lost):
+        others = {path.name for path in state.root.iterdir()} - {state.databases.name}
+        first = walk(str(state.root), without=lost | others)
+        for entry in chain(first, walk(str(state.root), without=lost | {state.databases.name})):
             if isinstance(entry, LeftOut):
                 self.manifest.left_out[entry.path] = entry.reason
             elif entry.path.startswith(f"{state.homes.name}/") or not self._is_sqlite(entry):

@@ -1,5 +1,6 @@
 """A backup gives everything back, can be trusted, and cannot be used by a learner against the centre."""
 
+import contextlib
 import gzip
 import io
 import json
@@ -109,6 +110,22 @@ def test_what_can_be_lost_is_not_in_it_and_nothing_is_followed(state: StateDir, 
     with tarfile.open(backup) as tar:
         assert tar.getmember("homes/lin.na/passwd").issym()
         assert tar.getmembers()[-1].name == MANIFEST
+
+
+def test_records_are_copied_before_the_bytes_they_speak_of(state: StateDir, tmp_path: Path) -> None:
+    """1. The row says which bytes there are; 2. they are copied. The other way round, a hand-in between the two is lost."""
+    (state.submissions / "objects").mkdir()
+    (state.submissions / "objects" / "a").write_bytes(b"a")
+    (state.courses / "birds").mkdir()
+    for path in (state.courses / "birds" / "gradebook.db", state.databases / "grader.sqlite"):
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE mark (points REAL)")
+    write_backup(state, tmp_path / "backup.tar.gz", ManualClock())
+    with tarfile.open(tmp_path / "backup.tar.gz") as tar:
+        names = tar.getnames()
+    assert names.index("db/grader.sqlite") < names.index("courses/birds/gradebook.db")
+    assert names.index("db/grader.sqlite") < names.index("submissions/objects/a")
+    assert len(names) == len(set(names))
 
 
 def test_a_database_that_is_written_meanwhile_is_whole(state: StateDir, tmp_path: Path) -> None:
