@@ -1,6 +1,6 @@
 """Releasing feedback, a whole assignment at once, and reading it. Synchronous."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -55,14 +55,15 @@ class FeedbackService:
         course: str,
         assignment: str,
         *,
-        title: str,
+        title_in: Callable[[str], str],
         released_by: str,
         learners: Collection[str] | None = None,
         unfinished: bool = False,
     ) -> ReleaseReport:
         """Release the feedback of every learner, or of these, whose newest attempt is graded to the end.
 
-        `unfinished` also releases what still waits for a person's points. What was released before is replaced.
+        `title_in` gives the assignment's title in a language, for each page that of its lesson. `unfinished` also releases
+        what still waits for a person's points. What was released before is replaced.
         """
         with self._database.reading() as connection:
             attempts = Submissions(connection).latest_of(course, assignment)
@@ -79,7 +80,7 @@ class FeedbackService:
             elif marks.waiting and not unfinished:
                 held_back[learner] = "Some answers wait for points."
             else:
-                self._release_one(marks, title, released_by)
+                self._release_one(marks, title_in, released_by)
                 released.append(learner)
         return ReleaseReport(tuple(released), held_back)
 
@@ -101,16 +102,16 @@ class FeedbackService:
         with self._objects.open(found.sha256) as file:
             return file.read()
 
-    def preview(self, work: Work, *, title: str) -> bytes:
+    def preview(self, work: Work, *, title_in: Callable[[str], str]) -> bytes:
         """The page as it would be released now, for the instructor. Raises `FeedbackNotReleasedError` without marks."""
         marks = self._reader.of(work)
         if marks is None:
             raise FeedbackNotReleasedError
-        return self._made(marks, title)
+        return self._made(marks, title_in)
 
-    def _release_one(self, marks: Marks, title: str, released_by: str) -> None:
+    def _release_one(self, marks: Marks, title_in: Callable[[str], str], released_by: str) -> None:
         with self._objects.adopting():  # no sweep between the page's bytes and the row that names them
-            sha256 = self._objects.put(self._made(marks, title))
+            sha256 = self._objects.put(self._made(marks, title_in))
             with self._database.writing() as connection:
                 Releases(connection).put(
                     ReleasedFeedback(
@@ -124,7 +125,7 @@ class FeedbackService:
                     )
                 )
 
-    def _made(self, marks: Marks, title: str) -> bytes:
+    def _made(self, marks: Marks, title_in: Callable[[str], str]) -> bytes:
         submission = marks.submission
         assignment = self._shelf.get(submission.work.course, submission.work.assignment, submission.language or "en")
         with self._objects.open(submission.sha256) as file:
@@ -140,4 +141,4 @@ class FeedbackService:
             except UnreadableNotebookError:
                 cells = None
             rebuilt[notebook.name] = None if cells is None else rebuild(notebook, cells, choices.get(notebook.name))
-        return page(Feedback(title, assignment, marks, rebuilt, messages)).encode("utf-8")
+        return page(Feedback(title_in(assignment.language), assignment, marks, rebuilt, messages)).encode("utf-8")

@@ -95,7 +95,7 @@ async def release_feedback(request: Request, desk: DeskOf, visitor: FormInstruct
         lambda: desk.grading.feedback.release(
             taught.course,
             taught.assignment,
-            title=taught.title(desk, "en"),
+            title_in=lambda language: taught.title(desk, language),
             released_by=visitor.person.name,
             unfinished=unfinished,
         )

@@ -114,8 +114,10 @@ async def preview(
 ) -> Response:
     """Feedback as it would be released now."""
     translator = desk.renderer.translator(request, visitor)
-    title = taught.title(desk, standing.submission.language or "en")
-    page = await to_thread.run_sync(lambda: desk.grading.feedback.preview(standing.submission.work, title=title))
+    work = standing.submission.work
+    page = await to_thread.run_sync(
+        lambda: desk.grading.feedback.preview(work, title_in=lambda language: taught.title(desk, language))
+    )
     return sandboxed(page, f"{taught.url}/work/{standing.submission.id}", translator.gettext("Back to the hand-in"))
 
 

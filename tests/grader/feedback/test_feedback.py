@@ -45,7 +45,7 @@ def released(centre: Centre, learner: str) -> str:
 
 
 def release(centre: Centre, **options: object) -> None:
-    centre.grading.feedback.release("birds", "weigh", title="Weigh", released_by="i", **options)  # type: ignore[arg-type]
+    centre.grading.feedback.release("birds", "weigh", title_in=lambda _language: "Weigh", released_by="i", **options)  # type: ignore[arg-type]
 
 
 def test_feedback_is_read_only_once_it_is_released(centre: Centre) -> None:
@@ -56,7 +56,7 @@ def test_feedback_is_read_only_once_it_is_released(centre: Centre) -> None:
     centre.grade()
     with pytest.raises(FeedbackNotReleasedError):
         centre.grading.feedback.read(work)
-    report = centre.grading.feedback.release("birds", "weigh", title="Weigh", released_by="i")
+    report = centre.grading.feedback.release("birds", "weigh", title_in=lambda _language: "Weigh", released_by="i")
     assert report.held_back == {"lin.na": "Some answers wait for points."}
     centre.grading.manual.give(work, "weigh", "why", points=1, given_by="i", comment="**Well** said.")
     release(centre)
@@ -78,7 +78,7 @@ def test_released_feedback_stays_as_it_was_until_it_is_released_again(centre: Ce
     release(centre)
     centre.grading.manual.give(work, "weigh", "why", points=1, given_by="i")
     assert "2.5 of 3 points" in released(centre, "lin.na")
-    assert b"3 of 3 points" in centre.grading.feedback.preview(work, title="Weigh")
+    assert b"3 of 3 points" in centre.grading.feedback.preview(work, title_in=lambda _language: "Weigh")
     release(centre)
     assert "3 of 3 points" in released(centre, "lin.na")
 
