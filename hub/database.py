@@ -1,4 +1,4 @@
-"""The `practicum` service's database: connections and transactions on SQLite or PostgreSQL, times in UTC.
+"""The `practicum` and `grader` services' databases: connections and transactions on SQLite or PostgreSQL, times in UTC.
 
 SQL itself lives in the stores; a service opens one transaction here, hands it to its stores and thereby owns it.
 """
@@ -130,7 +130,7 @@ def _make_engine(url: str) -> Engine:
     except ArgumentError as exc:
         # The URL may hold a password, so the sentence does not repeat it.
         raise StateError(
-            "database.practicum_url is not a database URL such as postgresql+psycopg://host/name."
+            "Under `database:` in settings.yaml stands no database URL such as postgresql+psycopg://host/name."
         ) from exc
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(parsed)
@@ -144,7 +144,8 @@ def _make_engine(url: str) -> Engine:
             connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": "-c timezone=UTC -c lock_timeout=10s"},
         )
     raise StateError(
-        "database.practicum_url: %(kind)s is not supported; use SQLite or PostgreSQL.", kind=parsed.get_backend_name()
+        "Under `database:` in settings.yaml: %(kind)s is not supported; use SQLite or PostgreSQL.",
+        kind=parsed.get_backend_name(),
     )
 
 

@@ -6,11 +6,13 @@ import re
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from grader.gradebook.recording import LaterRecords
 from tests.grader.autograde.samples import RIGHT, WRONG, copied, encoded, position
+from tests.grader.sample_course import make_course
 from tests.grader.web.conftest import DAY, MINE, TEACH, School
 from tests.hub.web.browser import NAVIGATION, SCRIPT, Browser, form_of
 
@@ -197,6 +199,19 @@ async def test_a_release_nobody_answered_can_be_taken_back(school: School, visit
     school.submit("lin.na", school.birds.learner(RIGHT))
     await ian.submit("/take-back")
     assert "Learners have handed in already" in ian.page.text
+
+
+async def test_an_imported_course_is_released_and_its_lesson_made(school: School, visit: Visit, tmp_path: Path) -> None:
+    school.worker_side.importing.take_over(make_course(tmp_path / "elsewhere").root, "fish")
+    bob, eve = visit("bob"), visit("eve")
+    await bob.open(HOME)
+    assert "Not released yet" in bob.page.text
+    await bob.open("/services/grader/teach/fish/weigh")
+    await bob.submit("/release")
+    assert bob.page.status_code == 200, bob.page.text
+    assert (school.state.courses / "fish/release/zh-CN/weigh/weigh.ipynb").is_file()
+    await eve.open(HOME)
+    assert "Weigh" in eve.page.text
 
 
 async def test_an_ambiguous_answer_is_decided_by_a_person_and_then_graded(school: School, visit: Visit) -> None:
