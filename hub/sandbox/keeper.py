@@ -258,11 +258,11 @@ def await_kept(running: dict[str, Any]) -> None:
         raise BrokenPipeError
 
 
-def let_go(journal: Journal) -> None:
-    """Of the starter's descriptors."""
+def let_go() -> None:
+    """Of the starter's pipes."""
     null = os.open("/dev/null", os.O_RDWR)
-    for fd, replacement in ((0, null), (1, null), (2, journal.fd)):
-        os.dup2(replacement, fd)
+    for fd in (0, 1):
+        os.dup2(null, fd)
     os.close(null)
 
 
@@ -294,6 +294,8 @@ def main() -> int:
     outcome_fd: int | None = None
     try:
         journal = Journal(order["log_file"], order["log_bytes"])
+        # From before the starter knows of this keeper: by this descriptor a supervisor finds whose keepers run.
+        os.dup2(journal.fd, 2)
         if order["outcome_file"]:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
             outcome_fd = os.open(order["outcome_file"], flags, 0o600)
@@ -304,7 +306,7 @@ def main() -> int:
         await_kept(facts(order, sandbox, listener))
         become(order["user"])
         del order["errand"]  # the program's secrets are not needed any more
-        let_go(journal)
+        let_go()
     except BrokenPipeError:
         sandbox.abandon()  # the starter is gone, so nobody would ever know of this sandbox
         return 1

@@ -64,7 +64,7 @@ def test_signing_out_in_one_tab_ends_the_server_in_the_other_at_once(centre: Cen
     home.goto(f"{centre.url}/services/practicum/")
     home.click("text=Sign out")
     home.wait_for_url("**/hub/login**")
-    lab.wait_for_function("document.title === 'cut'", timeout=5_000)
+    lab.wait_for_function("document.title === 'cut'", timeout=20_000)
     assert lab.evaluate(STATUS) == 403
     assert set(cookies_of_the_server(lab.context)) <= {"_xsrf"}
     lab.reload()

@@ -53,7 +53,7 @@ async def test_a_killed_process_is_started_again_twenty_times_and_its_neighbour_
         assert victim.starts == round_ + 2
     assert neighbour.starts == 1
     assert pid_at(ports[1]) == kept
-    assert workshop.slept_s[:6] == [0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+    assert workshop.slept_s[:6] == [0.2, 0.4, 0.8, 1.0, 1.0, 1.0]
     assert not any("Traceback" in line for line in workshop.said)
 
 

@@ -14,7 +14,6 @@ from hub.state import StateDir
 from hub.supervisor import table
 from hub.supervisor.process import ProcessSpec
 
-
 SETTINGS_READERS = {"jupyterhub", "practicum", "grader", "grader-worker"}
 
 
@@ -31,7 +30,14 @@ def secrets(root: Path) -> Secrets:
 
 
 def test_the_proxy_comes_first_because_it_ends_last(tmp_path: Path) -> None:
-    assert list(specs(tmp_path, Settings())) == ["traefik", "jupyterhub", "practicum", "grader", "grader-worker", "culler"]
+    assert list(specs(tmp_path, Settings())) == [
+        "traefik",
+        "jupyterhub",
+        "practicum",
+        "grader",
+        "grader-worker",
+        "culler",
+    ]
 
 
 def test_no_argument_is_a_secret_and_the_cullers_token_goes_by_environment(tmp_path: Path) -> None:
