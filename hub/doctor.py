@@ -154,7 +154,9 @@ def _ports(state: StateDir, settings: Settings) -> Iterator[Finding]:
     if state.addresses_file.exists():
         inside = load_or_choose_addresses(state.addresses_file)
         remedy = f"End that program, or delete {state.addresses_file}."
-        wanted += [("127.0.0.1", port, remedy) for port in (inside.hub, inside.practicum, inside.grader, inside.proxy_api)]
+        wanted += [
+            ("127.0.0.1", port, remedy) for port in (inside.hub, inside.practicum, inside.grader, inside.proxy_api)
+        ]
     for host, port, remedy in wanted:
         try:
             require_free(host, port, remedy)

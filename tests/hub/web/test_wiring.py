@@ -78,7 +78,9 @@ def test_the_terminal_and_the_running_service_see_each_others_changes(state: Sta
     headers = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-site": "same-origin"}
     form = {"password": PASSWORD, "password_again": PASSWORD}
     # JupyterHub is not running, which is waited out for some seconds as if it restarted; the password is set all the same.
-    answer = httpx.post(f"{service}/services/practicum/invitations/{link.token}", data=form, headers=headers, timeout=30)
+    answer = httpx.post(
+        f"{service}/services/practicum/invitations/{link.token}", data=form, headers=headers, timeout=30
+    )
     assert (answer.status_code, "Your password is set" in answer.text) == (200, True)
     assert roster.sign_ins.sign_in("lin.na", PASSWORD).name == "lin.na"
     roster.close()
