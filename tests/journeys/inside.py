@@ -112,7 +112,7 @@ def find_another_kernels_keys() -> str:
 
 
 def _says(address: str, port: int, request: str) -> str:
-    with socket.create_connection((address, port), timeout=3) as connection:
+    with socket.create_connection((address, port), timeout=10) as connection:
         connection.sendall(request.encode())
         return connection.recv(65536).decode("utf-8", "replace")
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,8 @@ class Checkout:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # As a terminal starts it: a test run in the background of a script inherits that Ctrl-C is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
