@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-import signal
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -99,7 +99,7 @@ class Checkout:
             text=True,
             start_new_session=True,
             # As a terminal starts it: a test run in the background of a script inherits that Ctrl-C is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - this process has one thread
         )
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
