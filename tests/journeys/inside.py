@@ -114,7 +114,11 @@ def find_another_kernels_keys() -> str:
 def _says(address: str, port: int, request: str) -> str:
     with socket.create_connection((address, port), timeout=10) as connection:
         connection.sendall(request.encode())
-        return connection.recv(65536).decode("utf-8", "replace")
+        said = b""
+        # Head and body may come apart.
+        while len(said) < 65536 and (part := connection.recv(65536)):
+            said += part
+        return said.decode("utf-8", "replace")
 
 
 @attempt
