@@ -45,14 +45,21 @@ def collect() -> Catalog:
     return catalogue
 
 
-def update(language: str) -> Catalog:
-    """The language's catalogue, brought up to date and written back."""
+def renewed(language: str) -> Catalog:
+    """The language's catalogue, brought up to date; nothing is written."""
     path = catalogue_path(language)
     catalogue = Catalog(locale=language.replace("-", "_"), project="Practicum", fuzzy=False)
     if path.exists():
         with path.open("rb") as file:
             catalogue = read_po(file, locale=language.replace("-", "_"))
     catalogue.update(collect(), no_fuzzy_matching=True)
+    return catalogue
+
+
+def update(language: str) -> Catalog:
+    """The language's catalogue, brought up to date and written back."""
+    path = catalogue_path(language)
+    catalogue = renewed(language)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_written(catalogue))
     return catalogue

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.cohorts.errors import ThrottledError
-from hub.web.catalogues import _written, collect, update
+from hub.web.catalogues import _written, collect, renewed
 from hub.web.i18n import catalogue_path, choose_language, load_translators
 
 RENEW = "run `python -m hub.web.catalogues`, then fill in what is empty in hub/locale/zh_CN/LC_MESSAGES/practicum.po"
@@ -89,10 +89,6 @@ def test_no_header_breaks_the_choice(header: str) -> None:
     assert choose_language(cookie=header, accept_language=header, default="en") in {"en", "zh-CN"}
 
 
-def test_renewing_a_catalogue_twice_changes_nothing() -> None:
-    path = catalogue_path("zh-CN")
-    before = path.read_bytes()
-    try:
-        assert _written(update("zh-CN")) == path.read_bytes() == before, RENEW
-    finally:
-        path.write_bytes(before)
+def test_renewing_a_catalogue_changes_nothing() -> None:
+    # Not written: a centre that another test starts meanwhile would take the touched file for an upgrade.
+    assert _written(renewed("zh-CN")) == catalogue_path("zh-CN").read_bytes(), RENEW
