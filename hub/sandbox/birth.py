@@ -36,6 +36,7 @@ class Sandbox:
         self.cgroups: list[str] = []
         self.bubblewrap_pid = 0
         self.pid = 0
+        self.started = 0
         self.pidfd = -1
         self.control, self._control_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.output, self._output_end = os.pipe()
@@ -101,6 +102,11 @@ class Sandbox:
             text += chunk
         self.pid = json.loads(text)["child-pid"]
         self.pidfd = os.pidfd_open(self.pid)
+        # Now, while it is held back: a program that ends at once has no start time any more when the starter is told.
+        started = start_time(self.pid)
+        if started is None:
+            raise ProcessLookupError
+        self.started = started
 
     def _join(self, cgroup: dict[str, Any]) -> None:
         directory = f"{cgroup['parent']}/{os.getpid()}-{start_time(os.getpid())}"

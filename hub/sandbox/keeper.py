@@ -275,7 +275,7 @@ def facts(order: dict[str, Any], sandbox: Sandbox, listener: socket.socket | Non
         "keeper_pid": os.getpid(),
         "keeper_started": start_time(os.getpid()),
         "sandbox_pid": sandbox.pid,
-        "sandbox_started": start_time(sandbox.pid),
+        "sandbox_started": sandbox.started,
         "host_port": listener.getsockname()[1] if listener else None,
         "cgroups": sandbox.cgroups,
         "held_limits": order["held_limits"],

@@ -401,3 +401,11 @@ def _with_argument(argument: str) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def test_a_sandbox_that_ended_before_its_starter_heard_of_it_is_not_alive(boxes: Boxes) -> None:
+    """The start time is taken while the sandbox is held back; taken later it could be missing, and match every gone process."""
+    for _ in range(20):
+        box = boxes.python("pass")
+        assert isinstance(box.running.sandbox_started, int)
+        box.wait_end(5)
