@@ -126,15 +126,17 @@ class People:
 
         1. Two servers of one person may be planned at once: the second finds the first one's grant.
         2. Two people may be given the same number at once: the primary key refuses the second, which looks again.
+        3. The highest number is read first: were it read last, it could be this person's own, granted in between, and
+           a full range would be told to somebody who has a number.
         """
         last = first + count - 1
         own = select(uid_grant.c.uid).where(uid_grant.c.person_id == person_id)
         highest = select(func.max(uid_grant.c.uid)).where(uid_grant.c.uid.between(first, last))
         for _ in range(100):
+            given: int | None = self._connection.execute(highest).scalar()
             already: int | None = self._connection.execute(own).scalar()
             if already is not None:
                 return already
-            given: int | None = self._connection.execute(highest).scalar()
             uid = first if given is None else given + 1
             if uid > last:
                 break
