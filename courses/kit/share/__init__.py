@@ -1,0 +1,1 @@
+"""The learner's side of a device share: what the server has, and being told when it ends."""
