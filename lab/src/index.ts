@@ -8,6 +8,7 @@ import { Desk } from './desk';
 import { Documents } from './documents';
 import { feedbackWidget } from './feedback';
 import { AssignmentsPanel } from './panel';
+import { sharePlugin } from './share';
 
 const COMMAND = 'practicum:assignments';
 
@@ -54,4 +55,4 @@ async function activate(
   palette?.addItem({ command: COMMAND, category: 'Practicum' });
 }
 
-export default plugin;
+export default [plugin, sharePlugin];
