@@ -10,6 +10,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -86,7 +87,8 @@ class ObjectStore:
         """Store bytes made here, such as feedback; the address. Durable on return. Raises `StorageFullError`."""
         sha256 = hashlib.sha256(data).hexdigest()
         if not self.has(sha256):
-            part = self.uploads / f"{sha256}.{os.getpid()}.put"
+            # A name of its own: two threads that put equal bytes would write to one file, after one had linked it.
+            part = self.uploads / f"{sha256}.{secrets.token_hex(8)}.put"
             with full_disk_as_sentence():
                 try:
                     part.write_bytes(data)
@@ -104,10 +106,19 @@ class ObjectStore:
         """Seconds since its bytes were written; `now` is a POSIX time."""
         return now - self.path(sha256).stat().st_mtime
 
-    def set_aside(self, sha256: str) -> None:
-        """Move an object out of the way, kept for a person to look at. Call it while sweeping."""
-        self.path(sha256).replace(self.quarantine / sha256)
+    def set_aside(self, sha256: str, now: float) -> None:
+        """Move an object out of the way at that POSIX time, kept for a person to look at. Call it while sweeping."""
+        aside = self.quarantine / sha256
+        self.path(sha256).replace(aside)
+        os.utime(aside, (now, now))
         sync_directory(self.quarantine)
+
+    def removed_from_quarantine(self, before: float, beginning: bytes) -> Iterator[str]:
+        """Removes what was set aside before a POSIX time and begins so; the addresses."""
+        for path in sorted(self.quarantine.iterdir()):
+            if path.stat().st_mtime < before and _begins(path, beginning):
+                path.unlink(missing_ok=True)
+                yield path.name
 
     def bring_back(self, sha256: str) -> bool:
         """Whether the object lay in quarantine and is in its place again."""
@@ -123,6 +134,11 @@ class ObjectStore:
         with self._lock_file.open("w") as file:
             fcntl.flock(file, how)
             yield
+
+
+def _begins(path: Path, beginning: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(beginning)) == beginning
 
 
 def sha256_of(file: IO[bytes]) -> str:

@@ -4,6 +4,9 @@ How bytes come to lie without a row: `Intake.finish` links them into place (1), 
 own name for them (3). Killed between 1 and 2, the announcement is still open and its file still complete, so the hand-in
 can be finished; nobody was given a receipt, but the learner had sent everything. Bytes that no announcement explains were
 put there by something else: they are kept aside for a person. A row without bytes is a broken promise and is said loudly.
+
+Pages of feedback lie among the bundles. One that was replaced, withdrawn or never recorded is worth nothing, as releasing
+makes it again; it leaves by the quarantine all the same, because a backup may hold a row from before that names it.
 """
 
 from collections.abc import Callable
@@ -23,7 +26,9 @@ from hub.database import Database
 YOUNG = timedelta(minutes=10)
 """Files younger than this may belong to a request that is still running."""
 KEPT = timedelta(days=7)
-"""How long an unfinished upload can be taken up again."""
+"""How long an unfinished upload can be taken up again, and a page of feedback that is not released any more is kept."""
+PAGE_BEGINS = b"<!doctype html>"
+"""Of every page of feedback and of no bundle."""
 
 
 class Kind(StrEnum):
@@ -33,6 +38,7 @@ class Kind(StrEnum):
     REFUSED = "refused"
     EXPIRED = "expired"
     QUARANTINED = "quarantined"
+    REPLACED = "replaced"
     BROUGHT_BACK = "brought-back"
     LOST = "lost"
     DAMAGED = "damaged"
@@ -87,7 +93,7 @@ class Reconciler:
         Files younger than `young` are left alone; before the first request of a start that can be zero.
 
         Steps: 1. finish complete uploads, expire old ones; 2. explain each object no row names; 3. explain each row
-        whose object is missing; 4. with `deep`, hash the others; 5. remove upload files nobody waits for.
+        whose object is missing; 4. with `deep`, hash the others; 5. remove upload files nobody waits for, and old pages.
         """
         self._young = young
         findings = self._uploads()
@@ -135,14 +141,20 @@ class Reconciler:
     def _unnamed(self, addresses: set[str]) -> list[Finding]:
         with self._database.reading() as connection:
             announced = {found.sha256 for found in Uploads(connection).all_open()}
-        findings = []
-        for sha256 in sorted(addresses - announced):
-            if self._objects.age_s(sha256, self._clock.now().timestamp()) > self._young.total_seconds():
-                self._objects.set_aside(sha256)
-                findings.append(
-                    Finding(Kind.QUARANTINED, sha256, f"Bundle {sha256} belongs to no hand-in; moved to quarantine.")
-                )
-        return findings
+        now = self._clock.now().timestamp()
+        return [
+            self._set_aside(sha256)
+            for sha256 in sorted(addresses - announced)
+            if self._objects.age_s(sha256, now) > self._young.total_seconds()
+        ]
+
+    def _set_aside(self, sha256: str) -> Finding:
+        with self._objects.open(sha256) as file:
+            is_page = file.read(len(PAGE_BEGINS)) == PAGE_BEGINS
+        self._objects.set_aside(sha256, self._clock.now().timestamp())
+        if is_page:
+            return Finding(Kind.REPLACED, sha256, f"Feedback page {sha256} is not released; gone in {KEPT.days} days.")
+        return Finding(Kind.QUARANTINED, sha256, f"Bundle {sha256} belongs to no hand-in; moved to quarantine.")
 
     def _missing(self, addresses: set[str]) -> list[Finding]:
         findings = []
@@ -177,6 +189,11 @@ class Reconciler:
             if path not in awaited and self._is_old(path.stat().st_mtime):
                 path.unlink(missing_ok=True)
                 findings.append(Finding(Kind.TIDIED, path.name, f"Upload file {path.name} was left over; removed."))
+        long_ago = self._clock.now().timestamp() - KEPT.total_seconds()
+        findings += [
+            Finding(Kind.TIDIED, sha256, f"Feedback page {sha256} was not released for long; removed.")
+            for sha256 in self._objects.removed_from_quarantine(long_ago, PAGE_BEGINS)
+        ]
         return findings
 
     def _is_old(self, written: float) -> bool:

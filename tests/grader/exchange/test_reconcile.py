@@ -1,12 +1,13 @@
 """Whatever a crash leaves behind is explained: bytes without a row, rows without bytes."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from grader.exchange.intake import Intake
-from grader.exchange.reconcile import Kind
+from grader.exchange.reconcile import PAGE_BEGINS, Kind
 from grader.exchange.terms import Terms
 from grader.store.model import Upload
 from tests.grader.exchange.conftest import LIN, NOTEBOOKS, Desk, bundle_of
@@ -73,9 +74,30 @@ def test_bytes_of_nobody_are_kept_aside_and_come_back_when_named(desk: Desk) -> 
     desk.clock.step_wall(timedelta(days=365).total_seconds())
     assert kinds(desk, young=NOW) == [Kind.QUARANTINED]
     assert (desk.objects.quarantine / stray).read_bytes() == b"whose is this?"
-    desk.objects.set_aside(receipt.sha256)
+    desk.objects.set_aside(receipt.sha256, desk.clock.now().timestamp())
     assert kinds(desk) == [Kind.BROUGHT_BACK]
     assert desk.objects.has(receipt.sha256)
+
+
+def test_a_page_of_feedback_that_no_release_names_is_explained_and_gone_after_a_week(desk: Desk) -> None:
+    page, stray = desk.objects.put(PAGE_BEGINS + b"<html>"), desk.objects.put(b"whose is this?")
+    desk.clock.step_wall(timedelta(days=365).total_seconds())
+    assert set(kinds(desk, young=NOW)) == {Kind.REPLACED, Kind.QUARANTINED}
+    assert (desk.objects.quarantine / page).exists()
+    assert kinds(desk, young=NOW) == []
+    desk.clock.advance(8 * 86_400)
+    assert kinds(desk, young=NOW) == [Kind.TIDIED]
+    assert [path.name for path in desk.objects.quarantine.iterdir()] == [stray]
+
+
+def test_equal_bytes_put_at_the_same_instant_are_one_whole_object(desk: Desk) -> None:
+    for number in range(20):
+        data = f"{PAGE_BEGINS.decode()}{number}".encode() * 20_000
+        with ThreadPoolExecutor(8) as threads:
+            addresses = set(threads.map(lambda _, data=data: desk.objects.put(data), range(8)))  # type: ignore[misc]
+        assert addresses == {digest(data)}
+        assert desk.objects.path(digest(data)).read_bytes() == data
+    assert not list(desk.objects.uploads.iterdir())
 
 
 def test_a_row_without_bytes_is_said_loudly(desk: Desk) -> None:

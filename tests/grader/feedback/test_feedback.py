@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.autograde.errors import PointsOutOfRangeError, UnknownCellError, UnknownSubmissionError
+from grader.exchange.reconcile import PAGE_BEGINS
 from grader.feedback.page import CONTENT_SECURITY_POLICY
 from grader.feedback.service import FeedbackNotReleasedError
 from tests.chromium import PHONE, chromium
@@ -61,6 +62,7 @@ def test_feedback_is_read_only_once_it_is_released(centre: Centre) -> None:
     centre.grading.manual.give(work, "weigh", "why", points=1, given_by="i", comment="**Well** said.")
     release(centre)
     page = released(centre, "lin.na")
+    assert page.encode().startswith(PAGE_BEGINS)  # by which the reconciler knows it
     for words in ("3 of 3 points", "on time", "Because of <em>gravity</em>", "<strong>Well</strong> said."):
         assert words in page
     found = centre.grading.feedback.released(work)
