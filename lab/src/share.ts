@@ -8,7 +8,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { nearest } from './texts';
 
-const SCHEMA = 'https://practicum.invalid/share/v1';
+const SCHEMA = 'urn:practicum:share:v1';
 
 type Notice = Record<string, string>;
 

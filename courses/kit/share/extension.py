@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 """A learner should not go on for long on compute that is no longer theirs; the file is one page in the kernel's cache."""
 
-SCHEMA_ID = "https://practicum.invalid/share/v1"
+SCHEMA_ID = "urn:practicum:share:v1"
 _SCHEMA = {
     "$id": SCHEMA_ID,
     "version": "1",

@@ -82,7 +82,7 @@ def test_the_kernel_starts_afresh_with_a_message_and_the_server_lives_on(
     try:
         share.say(None, notice=ENDED)
         events = iter(lambda: json.loads(listener.recv()), None)
-        event = next(each for each in events if each["schema_id"].endswith("/share/v1"))
+        event = next(each for each in events if each["schema_id"].startswith("urn:practicum:share"))
     finally:
         listener.close()
     assert event["notice"] == ENDED
