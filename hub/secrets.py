@@ -29,6 +29,8 @@ class Secrets:
     """The `grader` service's JupyterHub API token."""
     proxy_password: str
     """Traefik's API password; the user is `jupyterhub`."""
+    metrics_token: str
+    """What Prometheus shows the `practicum` service when it reads its figures; it can do nothing else with it."""
 
     def __repr__(self) -> str:
         return "Secrets(…)"

@@ -61,6 +61,7 @@ def serve(state: StateDir) -> None:
             secrets.hub_token,
             secrets.grader_token,
             DueLines(addresses.grader_url, secrets.grader_token),
+            secrets.metrics_token,
         )
         uvicorn.run(
             create_app(centre),

@@ -57,6 +57,8 @@ class Centre:
     grader_token: str = field(default="", repr=False)
     """What the `grader` service shows when it asks about people, and is shown when it is asked."""
     due_lines: DueLines | None = None
+    metrics_token: str = field(default="", repr=False)
+    """What Prometheus shows; where it is empty nobody reads the figures."""
     service: str = field(init=False, default="practicum")
     starts: ServerStarts = field(init=False)
     passwords: PasswordThreads = field(init=False)
