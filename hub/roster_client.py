@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -104,6 +105,11 @@ class RosterClient:
         answer = await self._ask("POST", f"/people/{quote(name, safe='')}/server-plans", {})
         lessons = tuple(Lesson(each["course"], each["assignment"]) for each in answer["lessons"])
         return ServerPlan(answer["name"], answer["uid"], answer["language"], lessons)
+
+    async def release_lease(self, lease: str, fence: int) -> None:
+        """Give the share of that lease back. One that has ended already, or is unknown, is given back too."""
+        with suppress(RosterRefusalError):
+            await self._ask("DELETE", f"/leases/{quote(lease, safe='')}?fence={fence}")
 
     async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         request = HTTPRequest(
