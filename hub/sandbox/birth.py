@@ -62,6 +62,9 @@ class Sandbox:
         self._spawn([order["bubblewrap"], "--args", str(descriptors.ARGUMENTS), "--", *order["command"]], handed)
         try:
             self._learn_pid(info)
+            if order["affinity"]:
+                # From outside and before anything runs: the filter inside refuses it to the init as to everybody.
+                os.sched_setaffinity(self.pid, order["affinity"])
             for cgroup in order["cgroups"]:
                 self._join(cgroup)
         except ProcessLookupError as exc:

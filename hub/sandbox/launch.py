@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from hub.sandbox.birth import START_TIMEOUT_S
+from hub.sandbox.cgroups import sweep
 from hub.sandbox.descriptors import KEPT
 from hub.sandbox.errors import BubblewrapMissingError, StartError
-from hub.sandbox.limits import containment, sweep
+from hub.sandbox.limits import containment
 from hub.sandbox.order import order
 from hub.sandbox.running import RunningSandbox
 from hub.sandbox.software import interpreter

@@ -1,24 +1,20 @@
-"""Which limits hold on this machine, found out by trying: cgroups for the whole sandbox, else the kernel's per-process ones.
+"""Which limits hold on this machine: cgroups for the whole sandbox, else the kernel's per-process ones and an affinity."""
 
-A cgroup is named after its keeper (pid and start time), so that leftovers of crashed keepers can be told from live ones.
-Its parent is a directory `practicum` in this process's own cgroup or, where that cannot hold the controllers (a cgroup
-v2 with processes cannot), in the nearest ancestor that can.
-"""
-
-import contextlib
-import functools
 import os
 import platform
 import resource
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hub.sandbox.processes import is_running
+from hub.sandbox.cgroups import Controllers, find_controllers
+from hub.sandbox.processor import PERIOD_US, UNRESERVED_WEIGHT_MILLI, CpuEnforcement, choose_cpus, enforcement
 from hub.sandbox.spec import Limits
 
-PARENT = "practicum"
 _MIB = 1024 * 1024
+
+Values = tuple[tuple[str, str], ...]
+"""Files of a cgroup and what to write into them, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +22,21 @@ class Cgroup:
     """A cgroup the keeper is to make in `parent`: file names and what to write into them."""
 
     parent: str
-    values: tuple[tuple[str, str], ...]
+    values: Values
 
 
 @dataclass(frozen=True, slots=True)
 class Containment:
-    """How `Limits` are made to hold here, and in words which of them do and for whom."""
+    """How `Limits` are made to hold here, and in words which of them do and for whom.
+
+    `affinity`: the CPUs the keeper binds the sandbox to; empty where it binds it to none. Where it is not empty the
+    system call filter must refuse to change it.
+    """
 
     cgroups: tuple[Cgroup, ...]
     resources: tuple[tuple[int, int], ...]
     sentences: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Controllers:
-    """Directories in which cgroups can be made, by controller; `version` is 2 for the unified hierarchy."""
-
-    version: int
-    parents: Mapping[str, str]
+    affinity: tuple[int, ...] = ()
 
 
 def containment(limits: Limits, *, own_uid: bool, controllers: Controllers | None = None) -> Containment:
@@ -52,6 +45,8 @@ def containment(limits: Limits, *, own_uid: bool, controllers: Controllers | Non
     Raises nothing: where less can be enforced, the sentences say so.
     """
     found = find_controllers() if controllers is None else controllers
+    held_by = enforcement(found.version, found.parents)
+    limits = _with_cpus(limits, held_by)
     resources = [
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, limits.open_files),
@@ -71,13 +66,38 @@ def containment(limits: Limits, *, own_uid: bool, controllers: Controllers | Non
         sentences.append("processes: whole server, by user")
     else:
         sentences.append("processes: not limited")
+    sentences.append(_processor_sentence(limits, held_by))
     sentences += ["open files: per process", "file size: per file", "temporary files: whole server"]
-    return Containment(tuple(_cgroups(limits, found)), tuple(resources), tuple(sentences))
+    affinity = limits.cpus if held_by is CpuEnforcement.AFFINITY else ()
+    return Containment(tuple(_cgroups(limits, found)), tuple(resources), tuple(sentences), affinity)
 
 
 def held_limits(*, own_uid: bool) -> tuple[str, ...]:
-    """Which limits hold on this machine, in words."""
-    return containment(Limits(1, 1, 1, 1, 1), own_uid=own_uid).sentences
+    """Which limits hold on this machine, in words; of the processor, what would hold a share."""
+    return containment(Limits(1, 1, 1, 1, 1, cpu_milli=1000), own_uid=own_uid).sentences
+
+
+def cpu_enforcement() -> CpuEnforcement:
+    """What holds a CPU share on this machine, found out by trying."""
+    found = find_controllers()
+    return enforcement(found.version, found.parents)
+
+
+def _with_cpus(limits: Limits, held_by: CpuEnforcement) -> Limits:
+    """Where CPUs are the limit itself a share must be kept to some, whether or not somebody chose them."""
+    if limits.cpu_milli is None or limits.cpus or held_by.holds_parts:
+        return limits
+    every = sorted(os.sched_getaffinity(0))
+    return replace(limits, cpus=choose_cpus(every, (), limits.cpu_milli, holds_parts=False))
+
+
+def _processor_sentence(limits: Limits, held_by: CpuEnforcement) -> str:
+    if limits.cpu_milli is None:
+        return "processor: no share of its own" + (", by weight" if held_by.holds_parts else "")
+    if held_by.holds_parts:
+        return f"processor: whole server, {held_by}" + (", on CPUs of its own" if limits.cpus else "")
+    # A part of a CPU is held to a whole one, and whoever has no share may run on that CPU too.
+    return f"processor: whole CPUs only, {held_by}"
 
 
 def _counts_processes_per_namespace() -> bool:
@@ -87,112 +107,50 @@ def _counts_processes_per_namespace() -> bool:
 
 
 def _cgroups(limits: Limits, found: Controllers) -> Iterator[Cgroup]:
-    memory = str(limits.memory_mib * _MIB)
-    if found.version == 2:
-        if found.parents:
-            values = (("memory.max", memory), ("memory.swap.max", "0"), ("pids.max", str(limits.processes)))
-            yield Cgroup(found.parents["memory"], values)
-        return
-    if "memory" in found.parents:
+    """One for each directory: in cgroup v2, and where v1 mounts controllers together, several share one."""
+    by_parent: dict[str, Values] = {}
+    for controller, parent in found.parents.items():
+        if controller == "cpuset" and not limits.cpus:
+            continue
+        values = controller_values(controller, found.version, limits, Path(parent))
+        by_parent[parent] = by_parent.get(parent, ()) + values
+    for parent, values in by_parent.items():
+        yield Cgroup(parent, values)
+
+
+def controller_values(controller: str, version: int, limits: Limits, parent: Path) -> Values:
+    """What to write into a cgroup below `parent` so that the controller holds its part of `limits`."""
+    if controller == "memory":
+        memory = str(limits.memory_mib * _MIB)
+        if version == 2:
+            return (("memory.max", memory), ("memory.swap.max", "0"))
         # Memory first: the kernel refuses memory and swap together below memory alone.
-        yield Cgroup(
-            found.parents["memory"], (("memory.limit_in_bytes", memory), ("memory.memsw.limit_in_bytes", memory))
-        )
-    if "pids" in found.parents:
-        yield Cgroup(found.parents["pids"], (("pids.max", str(limits.processes)),))
+        return (("memory.limit_in_bytes", memory), ("memory.memsw.limit_in_bytes", memory))
+    if controller == "pids":
+        return (("pids.max", str(limits.processes)),)
+    if controller == "cpu":
+        return _quota(limits.cpu_milli, version)
+    return _cpuset(limits.cpus, version, parent)
 
 
-@functools.cache
-def find_controllers() -> Controllers:
-    """Where cgroups can be made, found by making one; looked for once in a process."""
-    own = _own_cgroups(Path("/proc/self/cgroup").read_text("utf-8"))
-    mounts = _cgroup_mounts(Path("/proc/self/mountinfo").read_text("utf-8"))
-    unified = _first_that_works(mounts.get(""), own.get(""), ("memory.max", "pids.max", "cgroup.procs"))
-    if unified:
-        return Controllers(2, {"memory": unified, "pids": unified})
-    parents = {}
-    for controller, needed in (("memory", "memory.limit_in_bytes"), ("pids", "pids.max")):
-        if works := _first_that_works(mounts.get(controller), own.get(controller), (needed, "cgroup.procs")):
-            parents[controller] = works
-    return Controllers(1, parents)
+def _quota(cpu_milli: int | None, version: int) -> Values:
+    weight_milli = UNRESERVED_WEIGHT_MILLI if cpu_milli is None else cpu_milli
+    quota_us = None if cpu_milli is None else cpu_milli * PERIOD_US // 1000
+    if version == 2:
+        weight = max(1, min(10_000, weight_milli // 10))
+        return (("cpu.max", f"{'max' if quota_us is None else quota_us} {PERIOD_US}"), ("cpu.weight", str(weight)))
+    shares = max(2, min(262_144, weight_milli * 1024 // 1000))
+    return (
+        ("cpu.cfs_period_us", str(PERIOD_US)),
+        ("cpu.cfs_quota_us", str(-1 if quota_us is None else quota_us)),
+        ("cpu.shares", str(shares)),
+    )
 
 
-def _own_cgroups(text: str) -> dict[str, str]:
-    """From /proc/self/cgroup: path by controller, the unified hierarchy under ''."""
-    found = {}
-    for line in text.splitlines():
-        _, controllers, path = line.split(":", 2)
-        found.update(dict.fromkeys(controllers.split(","), path))
-    return found
-
-
-def _cgroup_mounts(text: str) -> dict[str, tuple[str, str]]:
-    """From /proc/self/mountinfo: (mount point, what of the hierarchy is its root) by controller, '' for unified."""
-    found: dict[str, tuple[str, str]] = {}
-    for line in text.splitlines():
-        fields, _, kind = line.partition(" - ")
-        root, point = fields.split()[3:5]
-        type_, _, options = kind.split(" ", 2)
-        if type_ == "cgroup2":
-            found.setdefault("", (point, root))
-        elif type_ == "cgroup":
-            for option in options.split(","):
-                found.setdefault(option, (point, root))
-    return found
-
-
-def _first_that_works(mount: tuple[str, str] | None, own: str | None, needed: Iterable[str]) -> str | None:
-    if mount is None or own is None:
-        return None
-    point, root = mount
-    inner = own[len(root) :] if own.startswith(root) and root != "/" else own
-    start = Path(point) / inner.lstrip("/")
-    for candidate in (start, *start.parents):
-        if not candidate.is_relative_to(point):
-            break
-        if _can_hold(candidate, needed):
-            return str(candidate / PARENT)
-    return None
-
-
-def _can_hold(candidate: Path, needed: Iterable[str]) -> bool:
-    """Whether cgroups with the `needed` files can be made and filled in candidate/practicum."""
-    parent = candidate / PARENT
-    trial = parent / f"trial-{os.getpid()}"
-    works, made = False, not parent.exists()
-    try:
-        parent.mkdir(exist_ok=True)
-        if made:
-            parent.chmod(0o755)  # whatever the umask: keepers read their counters as the learner
-        _delegate(candidate)
-        _delegate(parent)
-        trial.mkdir()
-        works = all(os.access(trial / name, os.W_OK) for name in needed)
-    except OSError:
-        pass  # read-only, not ours, or not delegated to us: the next ancestor may do
-    with contextlib.suppress(OSError):
-        trial.rmdir()
-    if made and not works:
-        with contextlib.suppress(OSError):
-            parent.rmdir()
-    return works
-
-
-def _delegate(directory: Path) -> None:
-    """Let children of a cgroup v2 have the controllers; v1 has no such file, and some parents refuse: then trying tells."""
-    with contextlib.suppress(OSError):
-        (directory / "cgroup.subtree_control").write_text("+memory +pids", "ascii")
-
-
-def sweep() -> int:
-    """Remove the cgroups of keepers that are gone; returns how many. One that still holds processes stays."""
-    removed = 0
-    for parent in {Path(path) for path in find_controllers().parents.values()}:
-        for directory in parent.glob("*-*") if parent.is_dir() else ():
-            pid, _, started = directory.name.partition("-")
-            if not pid.isdigit() or not started.isdigit() or is_running(int(pid), int(started)):
-                continue
-            with contextlib.suppress(OSError):
-                directory.rmdir()
-                removed += 1
-    return removed
+def _cpuset(cpus: tuple[int, ...], version: int, parent: Path) -> Values:
+    chosen = ",".join(map(str, cpus))
+    if version == 2:
+        return (("cpuset.cpus", chosen or "\n"),)  # empty: the parent's; an empty write would not reach the kernel
+    # A cpuset of cgroup v1 is born empty, and nothing can run in it before it is told its memory nodes too.
+    mems, every = ((parent / name).read_text("ascii").strip() for name in ("cpuset.mems", "cpuset.cpus"))
+    return (("cpuset.mems", mems), ("cpuset.cpus", chosen or every))

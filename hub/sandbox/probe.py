@@ -23,6 +23,8 @@ _TRIAL_TIMEOUT_S = 15.0
 _NEEDED_CAPABILITIES = sum(1 << number for number in (0, 1, 5, 6, 7, 8, 12, 21))
 """CHOWN, DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_ADMIN: what root needs for sandboxes and homes."""
 
+_WEAK = ("memory: per process only", "processes: not limited", "processor: whole CPUs only")
+
 _APPARMOR_PROFILE = """\
 abi <abi/4.0>,
 include <tunables/global>
@@ -166,7 +168,7 @@ def _run_trial(directory: Path, root: bool) -> str:
 def _limit_findings() -> tuple[Finding, ...]:
     found = []
     for sentence in held_limits(own_uid=os.geteuid() == 0):
-        weak = sentence in {"memory: per process only", "processes: not limited"}
+        weak = sentence.startswith(_WEAK)
         remedy = "Run as root, or let a service manager delegate a cgroup (systemd: Delegate=yes)." if weak else ""
         found.append(Finding(not weak, f"Limit of {sentence}.", remedy))
     return tuple(found)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from hub.sandbox import processes
+from hub.sandbox.change import Unchanged, change_limits
 from hub.sandbox.errors import SpecError, StopError
+from hub.sandbox.spec import Limits
 
 _KILL_TIMEOUT_S = 10.0
 """Killed processes end at once unless they hang in a file system or a driver."""
@@ -61,6 +63,21 @@ class RunningSandbox:
         It is the caller's to close.
         """
         return processes.open_end(self.keeper_pid, self.keeper_started) if self.is_served() else None
+
+    def set_limits(self, limits: Limits) -> tuple[Unchanged, ...]:
+        """Give it the memory and processor of `limits` while it runs; what stayed as it was and why, empty if nothing did.
+
+        Its other limits are those of its start. Doing it again does nothing, and nothing is done to one that has ended.
+        Raises `PermissionError` for another user than the one who started it.
+        """
+        if not self.is_alive():
+            return ()
+        try:
+            return change_limits(self.cgroups, limits)
+        except FileNotFoundError:
+            if self.is_alive():
+                raise
+            return ()  # it ended meanwhile
 
     def cut_connections(self) -> None:
         """Break every connection people have to the server inside, which runs on; they may connect anew at once."""

@@ -165,17 +165,26 @@ GROUPS = (
     ),
 )
 
+AFFINITY = Group(
+    "Where an affinity is what holds a share of the processor, its process must not widen it again. Libraries look at it "
+    "and set it only when told to (OMP_PROC_BIND, KMP_AFFINITY), and then go on without.",
+    (_Call("sched_setaffinity", 203, 122),),
+)
+
 _ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 """AUDIT_ARCH_*. 32-bit programs are another architecture; x32 calls have numbers far above the newest known one."""
 
 
-def filter_program(machine: str | None = None) -> bytes:
-    """The filter for `machine` (default: this one), for `bwrap --seccomp`; raises `ArchitectureError`."""
+def filter_program(machine: str | None = None, *, affinity_holds: bool = False) -> bytes:
+    """The filter for `machine` (default: this one), for `bwrap --seccomp`; raises `ArchitectureError`.
+
+    `affinity_holds`: the sandbox's share of the processor is its affinity, which then stays as it is.
+    """
     machine = machine or platform.machine()
     if machine not in _ARCHITECTURES:
         raise ArchitectureError(machine=machine)
     rules = []
-    for group in GROUPS:
+    for group in (*GROUPS, AFFINITY) if affinity_holds else GROUPS:
         for call in group.calls:
             number = call.x86_64 if machine == "x86_64" else call.aarch64
             if number is not None:

@@ -17,6 +17,9 @@ INIT_PATH = "/run/practicum/init.py"
 MOST_WAYS = 8
 """Each is one more listening socket inside."""
 
+SMALLEST_CPU_MILLI = 10
+"""The kernel's shortest quota is 1 ms in a period of 100."""
+
 _RESERVED = ("/proc", "/dev", "/sys", "/run/practicum")
 """Made by the sandbox itself; a mount there could undo what hides them."""
 
@@ -98,7 +101,8 @@ class Limits:
 
     `memory_mib` and `processes` (threads count) hold for the whole sandbox where cgroups can be written, otherwise for
     each process and each uid. `open_files` and `file_mib` (largest single file) hold per process. `tmp_mib` is the size
-    of /tmp and, once more, of /dev/shm; what lies there is memory.
+    of /tmp and, once more, of /dev/shm; what lies there is memory. `cpu_milli` are thousandths of a CPU for the whole
+    sandbox, None for what others leave; `cpus` are the CPUs that share is kept to, empty for wherever there is time.
     """
 
     memory_mib: int
@@ -106,10 +110,22 @@ class Limits:
     open_files: int
     file_mib: int
     tmp_mib: int
+    cpu_milli: int | None = None
+    cpus: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            _check_number(f"limits.{each.name}", getattr(self, each.name), 1, 2**40)
+        for name in ("memory_mib", "processes", "open_files", "file_mib", "tmp_mib"):
+            _check_number(f"limits.{name}", getattr(self, name), 1, 2**40)
+        if self.cpu_milli is not None:
+            _check_number("limits.cpu_milli", self.cpu_milli, SMALLEST_CPU_MILLI, 2**24)
+        elif self.cpus:
+            raise _refuse("limits.cpus", "are given without a share of the processor")
+        if not isinstance(self.cpus, tuple):
+            raise _refuse("limits.cpus", "must be CPU numbers")
+        for cpu in self.cpus:
+            _check_number("limits.cpus", cpu, 0, 2**16)
+        if len(set(self.cpus)) < len(self.cpus):
+            raise _refuse("limits.cpus", "name a CPU twice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +259,8 @@ class SandboxSpec:
             raise _refuse("environment", "must map names to values")
         values["home"] = _optional(Mount, "home", values["home"])
         values["user"] = _optional(User, "user", values.get("user"))
-        values["limits"] = Limits(**_known(Limits, "limits", values["limits"]))
+        limits = _known(Limits, "limits", values["limits"])
+        values["limits"] = Limits(**limits | {"cpus": tuple(_items("limits.cpus", limits.get("cpus", ())))})
         if (network := values.get("network")) is not None:
             known = _known(Network, "network", network)
             values["network"] = Network(

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import hub.sandbox
-from hub.sandbox.limits import sweep
+from hub.sandbox.cgroups import sweep
 from hub.state import StateDir
 from hub.supervisor.identity import ProcessIdentity, all_pids, command_line, wait_all
 

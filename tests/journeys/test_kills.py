@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hub.sandbox.limits import find_controllers
+from hub.sandbox.cgroups import find_controllers
 from tests import processes
 from tests.centre import Centre, free_port
 from tests.load import Answers, load, watched

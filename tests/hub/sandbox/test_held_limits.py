@@ -1,5 +1,6 @@
 """Limits that hold, seen by programs that try to pass them."""
 
+import dataclasses
 import os
 import signal
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub.sandbox import limits
-from hub.sandbox.limits import find_controllers, sweep
+from hub.sandbox.cgroups import find_controllers, sweep
 from tests.hub.sandbox.conftest import AS_ROOT, LIMITS, TRAPS_TERM, Boxes, outcome, ready
 
 
@@ -129,6 +130,6 @@ def test_cgroups_are_gone_after_stop_and_leftovers_are_swept(boxes: Boxes) -> No
 
 
 def test_the_limits_that_hold_are_told_in_words(boxes: Boxes) -> None:
-    box = boxes.python("pass")
+    box = boxes.python("pass", limits=dataclasses.replace(LIMITS, cpu_milli=1000))
     assert box.running.held_limits == limits.held_limits(own_uid=AS_ROOT)
     assert any(sentence.startswith("memory: ") for sentence in box.running.held_limits)

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from hub.sandbox import limits
+from hub.sandbox.cgroups import find_controllers
 from hub.sandbox.errors import SpecError, StartError
 from hub.sandbox.launch import begin, begin_async, bubblewrap_path
-from hub.sandbox.limits import containment, find_controllers
+from hub.sandbox.limits import containment
 from hub.sandbox.order import order
 from hub.sandbox.processes import is_running
 from hub.sandbox.running import RunningSandbox

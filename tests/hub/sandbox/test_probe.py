@@ -65,7 +65,8 @@ def test_this_machine_is_tried_for_real(tmp_path: Path) -> None:
     findings = probe(tmp_path)
     assert findings[0].ok, findings[0]
     assert any("memory" in each.sentence for each in findings)
-    assert any("quota" in each.sentence for each in findings)
+    assert any(each.sentence.startswith("Limit of processor: ") for each in findings)
+    assert any("homes enforces" in each.sentence for each in findings)
     assert all(each.ok or each.remedy for each in findings)
 
 

@@ -109,6 +109,16 @@ def test_looks_at_arguments(machine: str, call: str, arguments: tuple[int, ...],
     assert answer(machine, numbers[call][machine == "aarch64"], *arguments) == expected
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_an_affinity_is_a_program_s_own_unless_it_is_what_holds_its_share(machine: str) -> None:
+    number = 203 if machine == "x86_64" else 122
+    held = filter_program(machine, affinity_holds=True)
+    assert answer(machine, number) == "allowed"
+    assert run(held, MACHINES[machine], number) & 0xFFFF == errno.EPERM
+    assert run(held, MACHINES[machine], number + 1) == ALLOW  # asking for it
+    assert run(held, MACHINES[machine], 272 if machine == "x86_64" else 97) & 0xFFFF == errno.EPERM
+
+
 def test_an_x32_call_does_not_slip_by() -> None:
     assert answer("x86_64", 0x4000_0000 | 272) == "ENOSYS"
 

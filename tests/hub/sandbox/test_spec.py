@@ -35,6 +35,39 @@ def test_a_spec_without_the_optional_parts_survives_json() -> None:
     assert SandboxSpec.from_dict(json.loads(json.dumps(bare.to_dict()))) == bare
 
 
+def test_a_share_of_the_processor_survives_json() -> None:
+    share = dataclasses.replace(SPEC, limits=dataclasses.replace(SPEC.limits, cpu_milli=1500, cpus=(2, 3)))
+    assert SandboxSpec.from_dict(json.loads(json.dumps(share.to_dict()))) == share
+
+
+def test_a_spec_of_before_there_were_shares_has_none() -> None:
+    data = SPEC.to_dict()
+    data["limits"] = {name: value for name, value in data["limits"].items() if name not in {"cpu_milli", "cpus"}}
+    assert SandboxSpec.from_dict(data) == SPEC
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cpu_milli": 0},
+        {"cpu_milli": 9},
+        {"cpu_milli": -500},
+        {"cpu_milli": 1.5},
+        {"cpu_milli": True},
+        {"cpu_milli": float("nan")},
+        {"cpu_milli": 10**12},
+        {"cpus": (0,)},
+        {"cpu_milli": 1000, "cpus": (-1,)},
+        {"cpu_milli": 1000, "cpus": (0, 0)},
+        {"cpu_milli": 1000, "cpus": ("0",)},
+        {"cpu_milli": 1000, "cpus": [0]},
+    ],
+)
+def test_a_share_of_the_processor_is_a_size_the_kernel_takes(change: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match=r"limits\.cpu"):
+        dataclasses.replace(SPEC.limits, **change)
+
+
 def test_secrets_are_not_in_the_representation() -> None:
     assert "s3cret" not in repr(SPEC)
 
