@@ -1,22 +1,18 @@
-"""This machine's CPUs and memory: how much of them the centre may use, and what can hold a learner to a part of them. Reading only."""
+"""This machine's CPUs and memory: how much of them the centre may use, and what holds a learner to a part of them."""
 
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
+
+from hub.sandbox.limits import cpu_enforcement
+from hub.sandbox.processor import CpuEnforcement
+
+__all__ = ["CpuEnforcement", "CpuReading", "read_cpus"]
 
 MIB = 1024 * 1024
 UNLIMITED = 1 << 60
 """cgroup v1 writes "no limit" as the largest page-aligned number of bytes."""
-
-
-class CpuEnforcement(StrEnum):
-    """What holds a CPU share, strongest first: a cpuset cannot be left, an affinity can be widened again by its process."""
-
-    CPUSET_V2 = "cpuset, cgroup v2"
-    CPUSET_V1 = "cpuset, cgroup v1"
-    AFFINITY = "affinity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +41,13 @@ class _Hierarchy:
             yield parent
 
 
-def read_cpus(root: Path = Path("/"), affinity: frozenset[int] | None = None) -> CpuReading:
-    """The CPUs and memory of this machine, less what cgroups keep from this process; `root` holds proc and sys."""
+def read_cpus(
+    root: Path = Path("/"), affinity: frozenset[int] | None = None, held_by: CpuEnforcement | None = None
+) -> CpuReading:
+    """The CPUs and memory of this machine, less what cgroups keep from this process; `root` holds proc and sys.
+
+    `held_by`: what holds a share, by default what the sandbox found out by trying.
+    """
     cpus = tuple(sorted(os.sched_getaffinity(0) if affinity is None else affinity))
     hierarchies = _hierarchies(root)
     quota_milli = min(_cpu_quotas(hierarchies), default=UNLIMITED)
@@ -55,7 +56,7 @@ def read_cpus(root: Path = Path("/"), affinity: frozenset[int] | None = None) ->
         cpus=cpus,
         cpu_milli=min(len(cpus) * 1000, quota_milli),
         memory_mib=min(_total_memory(root), memory) // MIB,
-        enforcement=_enforcement(hierarchies),
+        enforcement=cpu_enforcement() if held_by is None else held_by,
     )
 
 
@@ -102,19 +103,6 @@ def _memory_limits(hierarchies: Mapping[str, _Hierarchy]) -> Iterator[int]:
                 limit = _text(directory / file).strip()
                 if limit.isdecimal():
                     yield int(limit)
-
-
-def _enforcement(hierarchies: Mapping[str, _Hierarchy]) -> CpuEnforcement:
-    unified = hierarchies.get("")
-    if unified is not None:
-        for directory in unified.upwards():
-            held = "cpuset" in _text(directory / "cgroup.controllers").split()
-            if held and os.access(directory / "cgroup.subtree_control", os.W_OK):
-                return CpuEnforcement.CPUSET_V2
-    cpuset = hierarchies.get("cpuset")
-    if cpuset is not None and any(os.access(directory, os.W_OK) for directory in cpuset.upwards()):
-        return CpuEnforcement.CPUSET_V1
-    return CpuEnforcement.AFFINITY
 
 
 def _total_memory(root: Path) -> int:
