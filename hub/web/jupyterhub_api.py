@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -42,6 +43,8 @@ class Server:
 
     status: ServerStatus
     url: str = ""
+    started_at: datetime | None = None
+    """When JupyterHub began to start it, in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +152,13 @@ class JupyterHubApi:
         answer = await self._send("GET", _user(name), accept={404})
         model = {} if answer.status_code == 404 else _json(answer)
         found: Mapping[str, Any] = (model.get("servers") or {}).get("") or {}
-        url = str(found.get("url") or "")
+        url, started_at = str(found.get("url") or ""), _moment(found.get("started"))
         if found.get("pending") == "stop":
-            return Server(ServerStatus.STOPPING)
+            return Server(ServerStatus.STOPPING, started_at=started_at)
         if found.get("ready"):
-            return Server(ServerStatus.RUNNING, url)
+            return Server(ServerStatus.RUNNING, url, started_at)
         if found.get("pending"):
-            return Server(ServerStatus.STARTING, url)
+            return Server(ServerStatus.STARTING, url, started_at)
         return Server(ServerStatus.STOPPED)
 
     async def start(self, name: str) -> None:
@@ -233,6 +236,14 @@ class JupyterHubApi:
 
 def _user(name: str) -> str:
     return f"/users/{quote(name, safe='')}"
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
 def _json(answer: httpx.Response) -> Mapping[str, Any]:

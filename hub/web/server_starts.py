@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from hub.errors import HubError
@@ -12,6 +13,8 @@ from hub.web.jupyterhub_api import JupyterHubApi, Progress, Server, ServerStatus
 log = logging.getLogger(__name__)
 
 POLL_S = 0.4
+STOP_S = 60.0
+"""How long a server may take to stop before it is started again; JupyterHub itself ends it the hard way sooner."""
 PATIENCE_S = 180.0
 """How long one event stream watches; JupyterHub itself gives up on a server after 60 s twice."""
 
@@ -39,16 +42,30 @@ class ServerStarts:
     def __init__(self, jupyterhub: JupyterHubApi) -> None:
         self._jupyterhub = jupyterhub
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._stopping: set[str] = set()
         self._failures: dict[str, HubError] = {}
 
-    def begin(self, name: str) -> None:
-        """Ask JupyterHub for the person's server, without waiting. A second call while one is under way does nothing."""
+    def begin(self, name: str, *, restart: bool = False) -> None:
+        """Ask JupyterHub for the person's server, without waiting. A second call while one is under way does nothing.
+
+        `restart` stops the running one first: a share takes effect only when a server starts.
+        """
         if name in self._running:
             return
         self._failures.pop(name, None)
+        if restart:
+            self._stopping.add(name)
         task = asyncio.create_task(self._start(name), name=f"start {name}")
         self._running[name] = task
-        task.add_done_callback(lambda _: self._running.pop(name, None))
+        task.add_done_callback(lambda _: self._end(name))
+
+    def is_stopping_first(self, name: str) -> bool:
+        """Whether the server is on its way to a restart, so that one which still runs is not what was asked for."""
+        return name in self._stopping
+
+    def is_under_way(self, name: str) -> bool:
+        """Whether a start was asked for whose end nobody has been told yet."""
+        return name in self._running or name in self._failures
 
     async def close(self) -> None:
         """Leave what is under way to JupyterHub."""
@@ -61,41 +78,65 @@ class ServerStarts:
         """Steps of the person's start, the last one `Ready` or `Failed`. A restart of JupyterHub is waited out."""
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while asyncio.get_running_loop().time() < deadline:
-            failure = self._failures.pop(name, None)
-            if failure is not None:
-                yield Failed(failure)
-                return
             try:
-                server = await self._jupyterhub.server(name)
-                if server.status is ServerStatus.RUNNING:
-                    yield Ready(server)
-                    return
-                if server.status is ServerStatus.STARTING:
-                    async for step in self._jupyterhub.progress(name):
-                        if not step.failed:
-                            yield step
-                        elif name not in self._running:
-                            yield Failed(_failure(step.message))
+                async with aclosing(self._look(name)) as steps:
+                    async for step in steps:
+                        yield step
+                        if not isinstance(step, Progress):
                             return
-                elif server.status is ServerStatus.STOPPED and not self._is_under_way(name):
-                    yield Failed(HubRefusedError())
-                    return
             except HubUnreachableError:
                 yield Progress(0, HubUnreachableError.sentence)
             await asyncio.sleep(POLL_S)
         yield Failed(HubRefusedError())
 
-    def _is_under_way(self, name: str) -> bool:
-        return name in self._running or name in self._failures
+    async def _look(self, name: str) -> AsyncGenerator[Progress | Ready | Failed, None]:
+        """What is to be seen of the start now."""
+        failure = self._failures.pop(name, None)
+        if failure is not None:
+            yield Failed(failure)
+            return
+        if name in self._stopping:
+            yield Progress(0, N_("Your server is stopped first. Files stay as they are."))
+            return
+        server = await self._jupyterhub.server(name)
+        if server.status is ServerStatus.RUNNING:
+            yield Ready(server)
+        elif server.status is ServerStatus.STARTING:
+            async for step in self._jupyterhub.progress(name):
+                if not step.failed:
+                    yield step
+                elif name not in self._running:
+                    yield Failed(_failure(step.message))
+        elif server.status is ServerStatus.STOPPED and not self.is_under_way(name):
+            yield Failed(HubRefusedError())
+
+    def _end(self, name: str) -> None:
+        self._running.pop(name, None)
+        self._stopping.discard(name)
+
+    async def _stop_first(self, name: str) -> None:
+        await self._jupyterhub.stop(name)
+        deadline = asyncio.get_running_loop().time() + STOP_S
+        while (await self._jupyterhub.server(name)).status is not ServerStatus.STOPPED:
+            if asyncio.get_running_loop().time() > deadline:
+                raise HubRefusedError
+            await asyncio.sleep(POLL_S)
+        self._stopping.discard(name)
 
     async def _start(self, name: str) -> None:
         try:
+            if name in self._stopping:
+                await self._stop_first(name)
             await self._jupyterhub.start(name)
         except HubError as exc:
             if len(self._failures) >= 1000:  # nobody came to look
                 self._failures.pop(next(iter(self._failures)))
             self._failures[name] = exc
             log.warning("the server of %s did not start: %s", name, exc)
+
+
+def N_(text: str) -> str:  # noqa: N802 - gettext's name for "collect this, translate it later"
+    return text
 
 
 def _failure(message: str) -> HubRefusedError:
