@@ -57,7 +57,7 @@ def create_app(desk: Desk) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
         max_body_size=MAX_BODY_BYTES,
-        dependencies=[Depends(_check_path)],
+        dependencies=[Depends(_check_path), Depends(_close_form)],
     )
     app.state.front = desk
     app.add_middleware(GuardHeaders)
@@ -110,6 +110,14 @@ async def _check_path(request: Request) -> None:
     for value in request.path_params.values():
         if isinstance(value, str) and any(unicodedata.category(each) in {"Cc", "Cs"} for each in value):
             raise PageNotFoundError
+
+
+async def _close_form(request: Request) -> AsyncIterator[None]:
+    # Any form may come with files, asked for or not; they lie in memory or in /tmp until somebody closes them.
+    try:
+        yield
+    finally:
+        await request.close()
 
 
 async def _to_sign_in(request: Request, needed: Exception) -> Response:

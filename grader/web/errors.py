@@ -48,8 +48,8 @@ class NotebookUnreadableError(GraderError):
 
 
 class GradebookBehindError(GraderError):
-    """Marks are still on their way into the gradebook."""
+    """Marks are still on their way into the gradebook. Nothing is broken: it is a state that passes, not a failure."""
 
     code = "gradebook-behind"
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+    status = HTTPStatus.CONFLICT
     sentence = "Marks are still being written into the gradebook. Try again in a few seconds."

@@ -24,7 +24,8 @@ from grader.web.teaching import Taught, TaughtOf, cell_order, note
 router = APIRouter(prefix="/teach/{course}/{assignment}", include_in_schema=False)
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_GRADEBOOK_WITHIN_S = 8
+_GRADEBOOK_WITHIN_S = 8.0
+_LOOK_S = 0.5
 
 
 @router.get("/marks.csv")
@@ -103,8 +104,8 @@ def _packed(desk: Desk, taught: Taught, folder: Path) -> Path:
 
 async def _gradebook_is_up_to_date(desk: Desk, course: str) -> None:
     records = LaterRecords(desk.grading.database, desk.grading.reader)
-    for _ in range(_GRADEBOOK_WITHIN_S * 2):
+    for _ in range(int(_GRADEBOOK_WITHIN_S / _LOOK_S)):
         if await to_thread.run_sync(records.is_up_to_date, course):
             return
-        await anyio.sleep(0.5)
+        await anyio.sleep(_LOOK_S)
     raise GradebookBehindError

@@ -71,8 +71,6 @@ async def upload(course: str, assignment: str, request: Request, desk: DeskOf, v
         receipt = await _accept(request, desk, visitor.person, entry)
     except GraderError as exc:
         return _page(request, desk, visitor, entry, refusal=exc)
-    finally:
-        await request.close()  # the file's room in memory or on disk
     return RedirectResponse(f"{address_of(course, assignment)}?receipt={receipt.id}", 303)
 
 
