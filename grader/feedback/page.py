@@ -24,7 +24,7 @@ from grader.store.model import CellResult, Outcome
 STYLE = """
 :root{color-scheme:light dark;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--ground:#fff;--well:#f6f8fa;--good:#1a7f37;--bad:#b3261e;--half:#8a5a00}
 @media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--ground:#0d1117;--well:#151b23;--good:#57d27a;--bad:#ff8f88;--half:#e0b34c}}
-*{box-sizing:border-box}body{margin:0 auto;max-width:54rem;padding:1rem;color:var(--ink);background:var(--ground);font:1rem/1.55 system-ui,"Noto Sans CJK SC",sans-serif}
+*{box-sizing:border-box}body{margin:0 auto;max-width:54rem;padding:1rem;overflow-wrap:break-word;color:var(--ink);background:var(--ground);font:1rem/1.55 system-ui,"Noto Sans CJK SC",sans-serif}
 header{border-bottom:1px solid var(--line);margin-bottom:1rem}h1{font-size:1.4rem;margin:.2rem 0}.score{font-size:1.2rem;font-weight:600}.soft{color:var(--soft)}
 pre{overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere;background:var(--well);border:1px solid var(--line);border-radius:.4rem;padding:.6rem;margin:.5rem 0;font:.875rem/1.45 ui-monospace,monospace}
 table{border-collapse:collapse;display:block;overflow-x:auto;max-width:100%}td,th{border:1px solid var(--line);padding:.2rem .5rem;text-align:left}img{max-width:100%}

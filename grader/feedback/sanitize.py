@@ -1,12 +1,11 @@
 """Learner-made text, HTML and outputs as HTML that runs nothing and loads nothing.
 
 An allow-list of elements and attributes: no style, no class, no id, no event, no form, no frame, no SVG, no MathML. Links
-lead out in a window of their own; pictures are data that was checked to be one. What is not allowed is dropped or shown
-as text. A second line is the page's Content-Security-Policy (see `page`), which forbids scripts altogether.
+lead out in a window of their own; pictures are data that was checked to be one, drawings (SVG outputs) are written anew
+and shown as pictures. What is not allowed is dropped or shown as text. A second line is the page's Content-Security-Policy (see `page`), which forbids scripts altogether.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping
 from html import escape
@@ -18,6 +17,9 @@ from bleach.sanitizer import Cleaner  # type: ignore[import-untyped]
 from pygments import highlight  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
+
+from grader.feedback import svg
+from grader.feedback.raster import KINDS, encoded, is_picture
 
 _ELEMENTS = frozenset(
     {
@@ -54,16 +56,13 @@ _ATTRIBUTES: dict[str, list[str]] = {
     "th": ["colspan", "rowspan", "scope"],
 }
 _PROTOCOLS = frozenset({"http", "https", "mailto", "data"})
-_PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8"}
 _ABSOLUTE = re.compile(r"(?:https?://|mailto:)[^\s\\]+\Z", re.IGNORECASE)
-_DATA_URL = re.compile(r"data:(image/(?:png|jpeg|gif));base64,([A-Za-z0-9+/=\s]+)\Z")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
 _DOLLARS = re.compile(r"(\${1,2})(?!\s)([^$]+?)(?<!\s)\1", re.DOTALL)
 
 MAX_TEXT = 20_000
 """Characters of one text or output that are shown; a page is read by people."""
 MAX_HTML = 400_000
-MAX_PICTURE_BYTES = 2 * 1024 * 1024
 _MAX_HIGHLIGHTED = 20_000
 
 _markdown = mistune.create_markdown(escape=False, plugins=["table", "strikethrough", "task_lists"])
@@ -138,12 +137,6 @@ def plain(text: str) -> str:
     return f"<pre>{escape(shown)}{'…' if len(text) > MAX_TEXT else ''}</pre>"
 
 
-def is_picture(url: str) -> bool:
-    """Whether a data URL is a PNG, JPEG or GIF, by its own first bytes and within size."""
-    match = _DATA_URL.match(url)
-    return match is not None and _picture(match[1], match[2]) is not None
-
-
 def output(found: Mapping[str, Any]) -> str:
     """One output of a learner's cell, as the notebook holds it, as safe HTML; empty if there is nothing to show."""
     kind = found.get("output_type")
@@ -157,27 +150,16 @@ def output(found: Mapping[str, Any]) -> str:
 
 def _rich(data: Mapping[str, Any]) -> str:
     """The best of a bundle of representations that can be shown."""
-    for mime in _PICTURES:
-        if (picture := _picture(mime, _joined(data.get(mime)))) is not None:
+    for mime in KINDS:
+        if (picture := encoded(mime, _joined(data.get(mime)))) is not None:
             return f'<img alt="" src="data:{mime};base64,{picture}">'
+    if (drawing := svg.cleaned(_joined(data.get("image/svg+xml")))) is not None:
+        return f'<img alt="" src="data:image/svg+xml;base64,{base64.b64encode(drawing.encode()).decode()}">'
     if html := _joined(data.get("text/html")):
         return f"<div>{clean(html)}</div>"
     if text := _joined(data.get("text/markdown")):
         return markdown(text)
     return plain(text) if (text := _joined(data.get("text/plain"))) else ""
-
-
-def _picture(mime: str, encoded: str) -> str | None:
-    """The picture's bytes in base64 as we write it, or None if it is none."""
-    if not encoded or len(encoded) > 2 * MAX_PICTURE_BYTES:
-        return None
-    try:
-        data = base64.b64decode("".join(encoded.split()), validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    if len(data) > MAX_PICTURE_BYTES or not data.startswith(_PICTURES[mime]):
-        return None
-    return base64.b64encode(data).decode("ascii")
 
 
 def _joined(value: Any) -> str:
