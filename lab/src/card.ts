@@ -32,7 +32,7 @@ export function card(desk: Desk, which: Assignment, state: CardState, act: (acti
     h('h4', { id }, which.title),
     due(t, which),
     standing(t, which),
-    buttons(t, which, state.busy !== null, act),
+    buttons(t, which, state, act),
     state.busy && progress(state.busy),
     state.outcome && outcome(t, which, state.outcome),
     receipts(desk, which),
@@ -78,14 +78,18 @@ function standing(t: Texts, which: Assignment): HTMLElement {
   return h('p', { class: 'practicum-standing' }, facts.join(' · '));
 }
 
-function buttons(t: Texts, which: Assignment, busy: boolean, act: (action: Action) => void): HTMLElement {
+/** The one that most likely comes next stands out. */
+function buttons(t: Texts, which: Assignment, state: CardState, act: (action: Action) => void): HTMLElement {
+  const busy = state.busy !== null;
+  const passed = state.outcome?.kind === 'findings' && state.outcome.findings.length === 0;
+  const handsIn = which.receipts.length === 0 ? passed : which.changed === true;
   const offered: [Action, string, boolean][] =
     which.folder === null
       ? [['fetch', t.text('Fetch'), true]]
       : [
-          ['open', t.text('Open'), which.notebook !== null && which.receipts.length === 0],
+          ['open', t.text('Open'), which.notebook !== null && which.receipts.length === 0 && !handsIn],
           ['validate', t.text('Validate'), false],
-          ['submit', t.text('Submit'), which.changed === true]
+          ['submit', t.text('Submit'), handsIn]
         ];
   if (which.feedback.length > 0) {
     offered.push(['feedback', t.text('Feedback'), true]);
