@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ from hub.web.rendering import Renderer
 
 GRACE_S = 3
 """How long open requests may go on once the service is told to end; event streams would go on for a minute."""
+
+_MOST_CONNECTIONS = 65_536
 
 _WEB = Path(__file__).parent / "web"
 
@@ -69,8 +72,19 @@ def make_renderer(settings: Settings, grading: Grading) -> Renderer:
     )
 
 
+def raise_descriptor_limit() -> None:
+    """From here on this process may hold a connection of every sandbox's every socket.
+
+    A keeper lets 64 through; 1,024, as many systems give, would be used up by the programs of sixteen learners.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, _MOST_CONNECTIONS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def serve(state: StateDir) -> None:
     """Run the service until SIGTERM or SIGINT."""
+    raise_descriptor_limit()
     settings = effective_settings(state)
     grading = open_grading(state, url=settings.database.grader_url, records_later=True)
     # uvicorn ends gracefully and then raises the signal again, for the handler that was there before it.

@@ -177,6 +177,17 @@ class AttemptsSpentError(GraderError):
     sentence = "You have handed in %(limit)s times, which is all this assignment allows."
 
 
+class RoomSpentError(GraderError):
+    """All of one learner's hand-ins together would take more than a learner may fill of the centre's disk."""
+
+    code = "room-spent"
+    status = HTTPStatus.FORBIDDEN
+    sentence = (
+        "Your hand-ins take all the room the centre keeps for you (%(limit_mib)s MiB). "
+        "Nothing handed in is lost; hand in less data, or ask your instructor."
+    )
+
+
 class StorageFullError(GraderError):
     """The centre's disk has no room. What was accepted before is untouched, this hand-in is not accepted."""
 

@@ -24,6 +24,7 @@ from grader.exchange.errors import (
     BundleError,
     BundleMismatchError,
     BundleTooLargeError,
+    RoomSpentError,
     SubmissionsClosedError,
     UploadIncompleteError,
     UploadOffsetError,
@@ -48,6 +49,10 @@ OPEN_UPLOADS = 4
 
 _MIB = 1024 * 1024
 
+ROOM_BYTES = 1024 * _MIB
+"""What all hand-ins of one learner may take, unfinished ones included: a thousand usual ones, sixteen of the largest.
+Nothing accepted is ever deleted, so without it a learner's program could fill the disk that everybody hands in to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -61,17 +66,25 @@ class Progress:
 class Intake:
     """Hand-ins of every course. Safe to use from many threads and processes of one machine."""
 
-    def __init__(self, database: Database, objects: ObjectStore, clock: Clock, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        objects: ObjectStore,
+        clock: Clock,
+        limits: Limits | None = None,
+        room_bytes: int = ROOM_BYTES,
+    ) -> None:
         self._database = database
         self._objects = objects
         self._clock = clock
         self._limits = limits or Limits()
+        self._room_bytes = room_bytes
 
     def announce(self, work: Work, terms: Terms, *, sha256: str, size: int) -> Progress:
         """Begin a hand-in of `size` bytes with that SHA-256, or find it again where it stopped.
 
         The bytes that count already give their receipt at once, whenever they are sent again. Raises
-        `SubmissionsClosedError`, `AttemptsSpentError`, `BundleTooLargeError`, `BundleMismatchError`.
+        `SubmissionsClosedError`, `AttemptsSpentError`, `RoomSpentError`, `BundleTooLargeError`, `BundleMismatchError`.
         """
         if not _is_digest(sha256) or size < 1:
             raise BundleMismatchError
@@ -171,12 +184,27 @@ class Intake:
             found = next((each for each in waiting if (each.sha256, each.size) == (sha256, size)), None)
             if found is None:
                 given_up = _superseded(waiting, sha256)
+                given_up += self._making_room(connection, work.learner, size, given_up)
                 uploads.close([each.id for each in given_up], UploadStatus.EXPIRED)
+                uploads.forget_refused(work)  # or a program that announces without an end would fill the database
                 found = uploads.add(secrets.token_hex(16), work, terms, sha256=sha256, size=size, opened_at=now)
         for each in given_up:
             self._part(each).unlink(missing_ok=True)
         # None only on PostgreSQL: on SQLite the transaction was the only writer since it began.
         return None if found is None else Progress(found.id, self._arrived(found), None)
+
+    def _making_room(self, connection: Connection, learner: str, size: int, given_up: list[Upload]) -> list[Upload]:
+        """Which more unfinished uploads, oldest first, make room for so many bytes. Raises `RoomSpentError`."""
+        gone = {each.id for each in given_up}
+        waiting = [each for each in Uploads(connection).open_of_learner(learner) if each.id not in gone]
+        taken = Submissions(connection).bytes_of(learner) + sum(each.size for each in waiting)
+        more = []
+        while taken + size > self._room_bytes and waiting:
+            more.append(waiting.pop(0))
+            taken -= more[-1].size
+        if taken + size > self._room_bytes:
+            raise RoomSpentError(limit_mib=self._room_bytes // _MIB)
+        return more
 
     def _checked(self, found: Upload, part: BinaryIO, notebooks: frozenset[str]) -> Manifest:
         """What the complete upload says, or the upload is closed and the reason raised."""

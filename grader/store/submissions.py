@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import ColumnElement
 
@@ -79,6 +79,11 @@ class Submissions:
         statement = select(submission).where(submission.c.learner == learner).order_by(submission.c.id)
         return [_submission(row) for row in self._connection.execute(statement)]
 
+    def bytes_of(self, learner: str) -> int:
+        """What the learner's hand-ins take on disk; what was handed in twice counts once."""
+        mine = select(submission.c.sha256, submission.c.size).where(submission.c.learner == learner).distinct()
+        return int(self._connection.execute(select(func.coalesce(func.sum(mine.subquery().c.size), 0))).scalar_one())
+
     def addresses(self) -> set[str]:
         """The objects that accepted hand-ins need."""
         return set(self._connection.execute(select(submission.c.sha256).distinct()).scalars())
@@ -139,6 +144,11 @@ class Uploads:
         )
         return [_upload(row) for row in self._connection.execute(statement)]
 
+    def open_of_learner(self, learner: str) -> list[Upload]:
+        """A learner's unfinished uploads of whatever assignment, oldest first."""
+        statement = select(upload).where(upload.c.learner == learner, upload.c.status == UploadStatus.OPEN.value)
+        return [_upload(row) for row in self._connection.execute(statement.order_by(upload.c.number))]
+
     def all_open(self) -> list[Upload]:
         """Every unfinished upload, oldest first."""
         statement = select(upload).where(upload.c.status == UploadStatus.OPEN.value).order_by(upload.c.number)
@@ -166,6 +176,11 @@ class Uploads:
                 return _upload(self._connection.execute(insert(upload).values(**values).returning(upload)).one())
         except IntegrityError:
             return None
+
+    def forget_refused(self, work: Work) -> None:
+        """Remove what a learner announced for this assignment and was refused or given up."""
+        over = (UploadStatus.REFUSED.value, UploadStatus.EXPIRED.value)
+        self._connection.execute(delete(upload).where(_of(upload, work), upload.c.status.in_(over)))
 
     def close(self, upload_ids: Collection[str], status: UploadStatus, submission_id: int | None = None) -> None:
         """Give uploads a final status."""

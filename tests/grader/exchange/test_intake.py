@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 
 from grader.exchange.errors import (
     AttemptsSpentError,
@@ -20,6 +21,7 @@ from grader.exchange.errors import (
     BundleMismatchError,
     BundleNotebookMissingError,
     BundleTooLargeError,
+    RoomSpentError,
     StorageFullError,
     SubmissionsClosedError,
     UploadIncompleteError,
@@ -28,10 +30,11 @@ from grader.exchange.errors import (
     UploadRefusedError,
     UploadUnknownError,
 )
-from grader.exchange.intake import UPLOAD_WINDOW
+from grader.exchange.intake import OPEN_UPLOADS, UPLOAD_WINDOW, Intake
 from grader.exchange.terms import Terms, Verdict
 from grader.store.model import Work
 from grader.store.submissions import Submissions
+from grader.store.tables import upload
 from hub.database import Database
 from tests.grader.exchange.conftest import DUE, LIN, NOTEBOOKS, WANG, Desk, bundle_of, desk_at
 
@@ -140,6 +143,40 @@ def test_a_fifth_unfinished_upload_gives_up_the_oldest(desk: Desk) -> None:
     desk.intake.append(ids[1], LIN, 0, b"x")
 
 
+def test_all_hand_ins_of_a_learner_have_room_together_and_unfinished_ones_give_way(desk: Desk) -> None:
+    other = Work("data-processing", "another", LIN.learner)
+    data = [bundle_of(str(number) * 3000) for number in range(4)]
+    intake = Intake(desk.database, desk.objects, desk.clock, room_bytes=3 * len(data[0]))
+    desk.submit(data[0])
+    unfinished = [intake.announce(work, Terms(), sha256=digest(data[1]), size=len(data[1])) for work in (other, LIN)]
+    for begun, work in zip(unfinished, (other, LIN), strict=True):
+        intake.append(str(begun.upload_id), work, 0, data[1][:100])
+    intake.announce(LIN, Terms(), sha256=digest(data[2]), size=len(data[2]))
+    with pytest.raises(UploadUnknownError):
+        intake.append(str(unfinished[0].upload_id), other, 100, b"x")
+    assert len(list(desk.objects.uploads.iterdir())) == 1
+    desk.submit(data[1])
+    desk.submit(data[2])
+    desk.submit(data[1])
+    with pytest.raises(RoomSpentError):
+        intake.announce(other, Terms(), sha256=digest(data[3]), size=len(data[3]))
+    assert intake.announce(LIN, Terms(), sha256=digest(data[1]), size=len(data[1])).receipt is not None
+    intake.announce(WANG, Terms(), sha256=digest(data[3]), size=len(data[3]))
+
+
+def test_announcing_without_an_end_fills_no_table(desk: Desk) -> None:
+    kept = desk.submit(bundle_of("kept"))
+    for number in range(50):
+        upload_id = begin(desk, b"nonsense" * (number + 100))
+        if number % 2:
+            send(desk, upload_id, b"nonsense" * (number + 100))
+            with pytest.raises(BundleDamagedError):
+                desk.intake.finish(upload_id, LIN, NOTEBOOKS)
+    with desk.database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(upload)).scalar_one() <= 1 + OPEN_UPLOADS + 1
+    assert desk.submit(bundle_of("more")).attempt == kept.attempt + 1
+
+
 def test_bytes_that_are_not_what_was_announced_are_refused_and_can_be_sent_again(desk: Desk) -> None:
     data = bundle_of("good")
     upload_id = begin(desk, data)
@@ -244,7 +281,7 @@ def test_the_same_bundle_at_the_same_instant_is_one_hand_in(desk: Desk) -> None:
     with ThreadPoolExecutor(8) as threads:
         for number in range(10):
             data = bundle_of(f"same instant {number}")
-            receipts = list(threads.map(lambda _, data=data: desk.submit(data), range(16)))  # type: ignore[misc]
+            receipts = list(threads.map(lambda _, data=data: desk.submit(data), range(16)))
             assert len(set(receipts)) == 1
             assert receipts[0].attempt == number + 1
     assert not list(desk.objects.uploads.iterdir())

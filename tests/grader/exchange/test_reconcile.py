@@ -94,7 +94,7 @@ def test_equal_bytes_put_at_the_same_instant_are_one_whole_object(desk: Desk) ->
     for number in range(20):
         data = f"{PAGE_BEGINS.decode()}{number}".encode() * 20_000
         with ThreadPoolExecutor(8) as threads:
-            addresses = set(threads.map(lambda _, data=data: desk.objects.put(data), range(8)))  # type: ignore[misc]
+            addresses = set(threads.map(lambda _, data=data: desk.objects.put(data), range(8)))
         assert addresses == {digest(data)}
         assert desk.objects.path(digest(data)).read_bytes() == data
     assert not list(desk.objects.uploads.iterdir())
