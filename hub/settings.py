@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -77,6 +77,37 @@ class CullerSettings(_Section):
     every_s: int = Field(60, ge=5, description="Seconds between two looks.")
 
 
+class ShareSettings(_Section):
+    """A share of the administrator's own, beside those derived from the devices."""
+
+    name: str = Field(description="What it is called; lowercase letters, digits, dots and hyphens.")
+    pool: str = Field(description="Of which devices: `cpu`, or a pool shown on the devices page.")
+    cpu_milli: int = Field(0, ge=0, description="Thousandths of one CPU.")
+    memory_mib: int = Field(0, ge=0, description="Memory, MiB.")
+    compute_milli: int = Field(0, ge=0, le=1000, description="Thousandths of the device; of CPUs none.")
+    device_memory_mib: int = Field(0, ge=0, description="Memory of the device, MiB; of CPUs none.")
+
+
+class DevicesSettings(_Section):
+    """What is given out in shares, and for how long an offer of one stands."""
+
+    simulate: str = Field(
+        "",
+        description="Devices that are only declared, to try the centre out, e.g. `8xH100-80GB`; marked *simulated* "
+        "wherever they show. `up --simulate` does the same for one run.",
+    )
+    cpu_percent: int = Field(
+        75, ge=0, le=100, description="How much of this machine's CPUs and memory is offered as shares; 0: none."
+    )
+    claim_s: int = Field(
+        120, ge=5, le=86_400, description="Seconds within which somebody whose turn has come must start."
+    )
+    start_grace_s: int = Field(
+        180, ge=10, le=86_400, description="Seconds a server may take to start before its share is taken back."
+    )
+    shares: list[ShareSettings] = Field(default_factory=list, description="Shares of the administrator's own.")
+
+
 class Settings(_Section):
     """Everything an operator can choose."""
 
@@ -99,6 +130,7 @@ class Settings(_Section):
     authenticator: AuthenticatorSettings = Field(default_factory=AuthenticatorSettings)
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
     culler: CullerSettings = Field(default_factory=CullerSettings)
+    devices: DevicesSettings = Field(default_factory=DevicesSettings)
 
     @field_validator("time_zone")
     @classmethod
@@ -181,7 +213,11 @@ def _explain(exc: ValidationError) -> str:
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Settings
     for part in loc:
+        if isinstance(part, int):
+            continue  # a place in a list; its items' model was found with the list
         annotation = model.model_fields[str(part)].annotation
+        if get_origin(annotation) is list:
+            (annotation,) = get_args(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
     return sorted(model.model_fields)

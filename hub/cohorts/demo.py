@@ -9,12 +9,13 @@ from hub.cohorts.service import CohortService
 COHORT = "demo"
 
 PEOPLE = (
-    ("chen.min", "陈敏 Chen Min", Role.ADMINISTRATOR),
-    ("zhao.yun", "赵云 Zhao Yun", Role.INSTRUCTOR),
-    ("lin.na", "林娜 Lin Na", Role.LEARNER),
-    ("wang.wei", "王伟 Wang Wei", Role.LEARNER),
-    ("maria.silva", "Maria Silva", Role.LEARNER),
+    ("chen.min", "陈敏 Chen Min", Role.ADMINISTRATOR, ""),
+    ("zhao.yun", "赵云 Zhao Yun", Role.INSTRUCTOR, ""),
+    ("lin.na", "林娜 Lin Na", Role.LEARNER, "青禾数据 Qinghe Data"),
+    ("wang.wei", "王伟 Wang Wei", Role.LEARNER, "青禾数据 Qinghe Data"),
+    ("maria.silva", "Maria Silva", Role.LEARNER, "Silva & Filhos"),
 )
+"""Name, shown name, role, and the organisation that sends them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def make_demo(service: CohortService, courses: Sequence[str]) -> tuple[DemoPerso
         return ()
     service.roster.add_cohort(COHORT, "Demo", courses)
     made = []
-    for name, display_name, role in PEOPLE:
-        service.roster.add_person(name, display_name, COHORT, role)
+    for name, display_name, role, organisation in PEOPLE:
+        service.roster.add_person(name, display_name, COHORT, role, organisation=organisation)
         made.append(DemoPerson(name, display_name, role, service.invitations.issue(name)))
     return tuple(made)

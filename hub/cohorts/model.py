@@ -49,6 +49,8 @@ class Person:
     last_sign_in_at: datetime | None
     uid: int | None = None
     memberships: tuple[Membership, ...] = ()
+    organisation: str = ""
+    """Who sends this person to learn; usage is reported by it. Empty: not known."""
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -60,6 +62,12 @@ class Person:
     def courses(self) -> tuple[str, ...]:
         """Courses of all own cohorts, each once, in the cohorts' order."""
         return tuple(dict.fromkeys(course for each in self.memberships for course in each.cohort.courses))
+
+    @property
+    def home_cohort(self) -> str:
+        """Slug of the cohort whose quota the person's leases count against: the first they learn in, else any; empty for none."""
+        learning = [each for each in self.memberships if each.role is Role.LEARNER]
+        return next((each.cohort.slug for each in (*learning, *self.memberships)), "")
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -52,21 +52,30 @@ class Roster:
             return Cohort(made.id, slug, name, tuple(dict.fromkeys(courses)))
 
     def add_person(
-        self, name: str, display_name: str, cohort: str, role: Role, *, actor: Person | None = None
+        self,
+        name: str,
+        display_name: str,
+        cohort: str,
+        role: Role,
+        *,
+        organisation: str = "",
+        actor: Person | None = None,
     ) -> Person:
         """The new person, without a password; an existing name is refused, never taken over.
 
-        Raises `NameInvalidError`, `DisplayNameInvalidError`, `NameTakenError`, `UnknownCohortError` (also for a cohort
-        the actor does not administer).
+        `organisation` is who sends them; it may be empty. Raises `NameInvalidError`, `DisplayNameInvalidError` (also for the
+        organisation's name), `NameTakenError`, `UnknownCohortError` (also for a cohort the actor does not administer).
         """
         name, display_name = checked_name(name), checked_display_name(display_name)
+        sender = checked_display_name(organisation) if organisation.strip() else None
         with self._database.writing() as connection:
             people = People(connection)
             wanted = next((each for each in people.cohorts() if each.slug == cohort), None)
             may = actor is None or actor.operator or wanted in actor.administered
             if wanted is None or not may:
                 raise UnknownCohortError
-            person_id = people.add_person(name, display_name, operator=False, now=self._clock.now())
+            now = self._clock.now()
+            person_id = people.add_person(name, display_name, operator=False, now=now, organisation=sender)
             people.add_membership(person_id, wanted.id, role)
             return _found(people.get(person_id))
 

@@ -30,6 +30,7 @@ _PERSON: Select[tuple[object, ...]] = select(
     person.c.credentials_version,
     person.c.created_at,
     person.c.last_sign_in_at,
+    person.c.organisation,
     uid_grant.c.uid,
 ).select_from(person.outerjoin(uid_grant, uid_grant.c.person_id == person.c.id))
 
@@ -68,7 +69,9 @@ class People:
             rows = [{"cohort_id": cohort_id, "course": course} for course in dict.fromkeys(courses)]
             self._connection.execute(insert(cohort_course), rows)
 
-    def add_person(self, name: str, display_name: str, operator: bool, now: datetime) -> int:
+    def add_person(
+        self, name: str, display_name: str, operator: bool, now: datetime, organisation: str | None = None
+    ) -> int:
         """The id of the new person, active and without a password; raises `NameTakenError`."""
         statement = (
             insert(person)
@@ -79,6 +82,7 @@ class People:
                 operator=operator,
                 credentials_version=1,
                 created_at=now,
+                organisation=organisation,
             )
             .returning(person.c.id)
         )
@@ -290,4 +294,5 @@ def _person(row: Row[tuple[object, ...]], memberships: tuple[Membership, ...]) -
         last_sign_in_at=row.last_sign_in_at,
         uid=row.uid,
         memberships=memberships,
+        organisation=row.organisation or "",
     )

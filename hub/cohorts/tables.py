@@ -35,6 +35,7 @@ person = Table(
     Column("credentials_version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("last_sign_in_at", UtcDateTime),
+    Column("organisation", String(100)),
 )
 
 membership = Table(

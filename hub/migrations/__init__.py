@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from hub.database import Database
 from hub.errors import StateError
 
-HEAD = "r0001"
+HEAD = "r0002"
 """The newest revision, written here so that an up-to-date start needs no Alembic (0.2 s and 12 MiB)."""
 
 _LOCK_KEY = 0x70726163
@@ -49,7 +49,7 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _upgrade(connection: Connection, found: str | None) -> None:
+def _upgrade(connection: Connection, found: str | None, to: str = HEAD) -> None:
     from alembic.config import Config  # noqa: PLC0415 - see HEAD
     from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415 - see HEAD
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - see HEAD
@@ -62,7 +62,7 @@ def _upgrade(connection: Connection, found: str | None) -> None:
         raise DatabaseTooNewError(found=found, known=HEAD)
 
     def steps(revision: Any, _context: Any) -> Any:
-        return scripts._upgrade_revs(HEAD, revision)  # noqa: SLF001 - what alembic.command.upgrade calls; env.py-less
+        return scripts._upgrade_revs(to, revision)  # noqa: SLF001 - what alembic.command.upgrade calls; env.py-less
 
     with EnvironmentContext(config, scripts, fn=steps) as environment:
         environment.configure(connection=connection, transactional_ddl=False, transaction_per_migration=False)

@@ -39,7 +39,7 @@ def _made(state: StateDir, service: CohortService) -> list[DemoSignIn]:
 
 def _left_without_link(service: CohortService) -> Iterator[DemoSignIn]:
     """An earlier start ended before it could show the links; of those only hashes are stored, so there are new ones."""
-    for name, display_name, role in PEOPLE:
+    for name, display_name, role, _ in PEOPLE:
         try:
             if not service.roster.person(name).has_password:
                 yield DemoSignIn(name, display_name, role.value, service.invitations.issue(name).token)

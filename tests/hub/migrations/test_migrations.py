@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
 import hub.migrations
@@ -21,7 +21,10 @@ from hub.cohorts.service import CohortService, open_cohorts
 from hub.cohorts.tables import metadata
 from hub.database import Database, DatabaseUnavailableError, sqlite_url
 from hub.errors import StateError
-from hub.migrations import HEAD, DatabaseTooNewError, migrate
+from hub.leases import tables as lease_tables
+from hub.leases.book import Stored
+from hub.leases.store import Leases
+from hub.migrations import HEAD, DatabaseTooNewError, _upgrade, migrate
 from hub.settings import DatabaseSettings, Settings
 from hub.state import StateDir
 from tests.postgres import PostgresServer
@@ -40,7 +43,7 @@ def test_the_migrated_database_has_exactly_the_stores_tables(url: str) -> None:
     migrate(database)
     with database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, [metadata, lease_tables.metadata]) == []  # type: ignore[arg-type]
     database.close()
 
 
@@ -59,6 +62,26 @@ def test_migrating_again_changes_nothing_and_keeps_the_people(url: str, tmp_path
     service.roster.add_person("lin.na", "林娜", "spring", Role.LEARNER)
     migrate(database)
     assert service.roster.person("lin.na").display_name == "林娜"
+    database.close()
+
+
+def test_a_filled_database_of_the_first_revision_keeps_its_people_and_can_hold_leases(url: str, tmp_path: Path) -> None:
+    database = Database(url)
+    with database.migrating() as connection:
+        _upgrade(connection, None, to="r0001")
+    with database.writing() as connection:
+        _fill_first_revision(connection)
+    migrate(database)
+    service = CohortService(database, _clock(), CourseShelf(tmp_path), default_language="en", uids=None)
+    person = service.roster.person("lin.na")
+    assert (person.organisation, person.home_cohort, person.roles) == ("", "spring", ("learner",))
+    assert (
+        service.roster.add_person("li", "Li", "spring", Role.LEARNER, organisation=" 青禾  数据 ").organisation
+        == "青禾 数据"
+    )
+    with database.writing() as connection:
+        assert Leases(connection).take_over() == 1
+        assert Leases(connection).load(["cpu"]) == Stored(served={"cpu": []})
     database.close()
 
 
@@ -87,11 +110,11 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(url: str) ->
 def test_a_migration_that_fails_leaves_nothing_behind(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(url)
     with database.writing() as connection:
-        connection.execute(text("CREATE TABLE page_session (x INTEGER)"))  # the last table of r0001 is in the way
+        connection.execute(text("CREATE TABLE quota (x INTEGER)"))  # the last table of all is in the way
     with pytest.raises((DatabaseUnavailableError, ProgrammingError)):
         migrate(database)
     with database.writing() as connection:
-        connection.execute(text("DROP TABLE page_session"))
+        connection.execute(text("DROP TABLE quota"))
     migrate(database)
     database.close()
 
@@ -160,6 +183,21 @@ def test_the_centre_opens_on_postgresql_by_url(postgres: PostgresServer, tmp_pat
     assert service.roster.is_empty()
     service.close()
     assert not list(state.databases.iterdir())
+
+
+def _fill_first_revision(connection: Connection) -> None:
+    """One learner in one cohort, with the columns there were then."""
+    moment = "2026-09-01 08:00:00"
+    for statement in (
+        f"INSERT INTO cohort (id, slug, name, created_at) VALUES (1, 'spring', 'Spring', '{moment}')",
+        "INSERT INTO person (id, name, display_name, active, operator, credentials_version, created_at) "
+        f"VALUES (1, 'lin.na', '林娜', TRUE, FALSE, 1, '{moment}')",
+        "INSERT INTO membership (person_id, cohort_id, role) VALUES (1, 1, 'learner')",
+        f"INSERT INTO uid_grant (uid, person_id, person_name, granted_at) VALUES (200000, 1, 'lin.na', '{moment}')",
+    ):
+        connection.execute(text(statement))
+    if connection.dialect.name == "postgresql":  # ids given by hand leave the sequence behind
+        connection.execute(text("SELECT setval('person_id_seq', 1)"))
 
 
 def _clock() -> ManualClock:
