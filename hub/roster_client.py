@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -72,13 +72,42 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareDevice:
+    """A part of a device: thousandths of its compute, and its memory."""
+
+    id: str
+    compute_milli: int
+    memory_mib: int
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServerShare:
+    """The share a server is started with, under a granted lease. `cpu_milli` and `memory_mib` are the host's.
+
+    `fence` only grows: whoever was told a larger one for the same session knows that this lease is over.
+    """
+
+    lease: str
+    fence: int
+    profile: str
+    pool: str
+    engine: str
+    node: str
+    cpu_milli: int
+    memory_mib: int
+    devices: tuple[ShareDevice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServerPlan:
-    """What one server is started with. `uid` is None where the centre does not run as root."""
+    """What one server is started with. `uid` is None where the centre does not run as root, `share` where it has none."""
 
     name: str
     uid: int | None
     language: str
     lessons: tuple[Lesson, ...]
+    share: ServerShare | None = None
 
 
 class RosterClient:
@@ -104,7 +133,7 @@ class RosterClient:
         """What to start for that person now."""
         answer = await self._ask("POST", f"/people/{quote(name, safe='')}/server-plans", {})
         lessons = tuple(Lesson(each["course"], each["assignment"]) for each in answer["lessons"])
-        return ServerPlan(answer["name"], answer["uid"], answer["language"], lessons)
+        return ServerPlan(answer["name"], answer["uid"], answer["language"], lessons, _share(answer.get("share")))
 
     async def release_lease(self, lease: str, fence: int) -> None:
         """Give the share of that lease back. One that has ended already, or is unknown, is given back too."""
@@ -124,7 +153,7 @@ class RosterClient:
         response = await _fetch(request)
         if response.code >= 500:
             raise RosterUnreachableError
-        answer: dict[str, Any] = json.loads(response.body)
+        answer: dict[str, Any] = json.loads(response.body or b"{}")
         if response.code >= 400:
             raise RosterRefusalError(
                 Refusal(response.code, answer["code"], answer["sentence"], answer.get("fields") or {})
@@ -155,3 +184,12 @@ def _person(answer: Mapping[str, Any]) -> Person:
         groups=tuple(answer["groups"]),
         credentials_version=answer["credentials_version"],
     )
+
+
+def _share(answer: Mapping[str, Any] | None) -> ServerShare | None:
+    if answer is None:
+        return None
+    names = [each.name for each in fields(ServerShare) if each.name != "devices"]
+    device = [each.name for each in fields(ShareDevice)]
+    devices = tuple(ShareDevice(**{name: each[name] for name in device}) for each in answer["devices"])
+    return ServerShare(**{name: answer[name] for name in names}, devices=devices)

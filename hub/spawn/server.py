@@ -3,17 +3,21 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import courses.kit
 import hub
 from hub.errors import HubError
 from hub.roster_client import Lesson, ServerPlan
+from hub.sandbox.running import RunningSandbox
 from hub.sandbox.software import python_software
-from hub.sandbox.spec import Limits, Mount, Network, SandboxSpec, User, Way
+from hub.sandbox.spec import Mount, Network, SandboxSpec, User, Way
 from hub.settings import SandboxSettings
 from hub.spawn import entry
+from hub.spawn.running import RunningServer, forget, note, running_servers
+from hub.spawn.share_file import FOLDER_INSIDE, write_share
+from hub.spawn.shares import CpuPins, server_limits, share_environment
 from hub.state import StateDir
 
 INSIDE_HUB_PORT = 8081
@@ -48,9 +52,13 @@ class ServerHost:
     limits: SandboxSettings
     hub_port: int
     grader_port: int
+    pins: CpuPins = field(default_factory=CpuPins)
 
-    def prepare(self, plan: ServerPlan, environment: Mapping[str, str]) -> SandboxSpec:
-        """Make the home where it is missing, and describe the sandbox; raises `HomeUnusableError`."""
+    def prepare(self, plan: ServerPlan, environment: Mapping[str, str], cpus: tuple[int, ...] = ()) -> SandboxSpec:
+        """Make the home where it is missing, and describe the sandbox; `cpus` are those of `reserve_cpus`.
+
+        Raises `HomeUnusableError`, and `OSError` when the state directory takes no more files.
+        """
         home = self.home(plan)
         user = None if plan.uid is None else User(plan.uid, plan.uid, plan.name)
         software = python_software(
@@ -64,12 +72,17 @@ class ServerHost:
             environment={**environment, **server_environment(plan)},
             working_dir=_HOME,
             home=Mount(str(home), _HOME, writable=True),
-            mounts=(*software.mounts, Mount(entry.__file__, _ENTRY), *self._lessons(plan)),
+            mounts=(
+                *software.mounts,
+                Mount(entry.__file__, _ENTRY),
+                Mount(str(self.tell_share(plan)), FOLDER_INSIDE),
+                *self._lessons(plan),
+            ),
             links=software.links,
             files=software.files,
             masks=software.masks,
             user=user,
-            limits=self._limits(),
+            limits=server_limits(self.limits, plan.share, cpus),
             network=Network(
                 (
                     Way(INSIDE_HUB_PORT, ("127.0.0.1", self.hub_port)),
@@ -81,14 +94,33 @@ class ServerHost:
             outcome_file=str(self.state.servers / f"{plan.name}.outcome.json"),
         )
 
-    def _limits(self) -> Limits:
-        return Limits(
-            memory_mib=self.limits.memory_mib,
-            processes=self.limits.processes,
-            open_files=self.limits.open_files,
-            file_mib=self.limits.home_mib,
-            tmp_mib=self.limits.tmp_mib,
-        )
+    def tell_share(self, plan: ServerPlan) -> Path:
+        """The folder in which the server is told its share, written anew. Raises `OSError`."""
+        lease, profile = (plan.share.lease, plan.share.profile) if plan.share else (None, None)
+        return write_share(self.state, plan.name, lease=lease, profile=profile)
+
+    def reserve_cpus(self, plan: ServerPlan) -> tuple[int, ...]:
+        """The CPUs the plan's share is to be kept to, none if it may run anywhere; given back with `release_cpus`.
+
+        Raises `ServersUnlistableError`.
+        """
+        if plan.share is None or plan.share.cpu_milli == 0:
+            return ()
+        return self.pins.reserve(plan.name, plan.share.cpu_milli, running_servers(self.state))
+
+    def release_cpus(self, plan: ServerPlan) -> None:
+        """The plan's server runs and is noted, or it failed to start."""
+        self.pins.release(plan.name)
+
+    def note(self, plan: ServerPlan, spec: SandboxSpec, running: RunningSandbox) -> None:
+        """Write down that the plan's server runs, for whoever compares leases with what runs. Raises `OSError`."""
+        lease, fence = (plan.share.lease, plan.share.fence) if plan.share else (None, None)
+        server = RunningServer(plan.name, lease, fence, spec.limits.cpu_milli, spec.limits.cpus, running)
+        note(self.state, server)
+
+    def forget(self, name: str, running: RunningSandbox) -> None:
+        """That server has ended."""
+        forget(self.state, name, running)
 
     def home(self, plan: ServerPlan) -> Path:
         """The person's home on this machine, made if it is missing; raises `HomeUnusableError`."""
@@ -131,9 +163,8 @@ def server_environment(plan: ServerPlan) -> dict[str, str]:
         "JUPYTER_CONFIG_PATH": str(_JUPYTER_CONFIG),
         "PRACTICUM_LANGUAGE": plan.language,
         "PRACTICUM_GRADER_URL": f"http://127.0.0.1:{INSIDE_GRADER_PORT}/services/grader",
-        # Small models train fastest on one thread, and thirty learners share the machine's cores.
-        "OMP_NUM_THREADS": "1",
         "MPLCONFIGDIR": f"{_HOME}/.config/matplotlib",
+        **share_environment(plan.share),
     }
 
 

@@ -13,7 +13,7 @@ from markupsafe import escape
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 from hub.errors import HubError
-from hub.roster_client import RosterClient
+from hub.roster_client import RosterClient, ServerPlan
 from hub.sandbox.errors import SandboxError
 from hub.sandbox.launch import begin_async
 from hub.sandbox.running import RunningSandbox
@@ -54,6 +54,8 @@ class PracticumSpawner(Spawner):
     """An error's sentence in a language, None for the centre's own. All three are set once by hub.web.hub_wiring."""
 
     _running: RunningSandbox | None = None
+    _lease: str | None = None
+    _fence: int | None = None
     _language: str | None = None
     _end: int | None = None
     """Becomes readable when the server has ended."""
@@ -71,15 +73,10 @@ class PracticumSpawner(Spawner):
         try:
             plan = await self.roster.plan_server(self.user.name)
             self._language = plan.language
-            spec = self.server_host.prepare(plan, self.get_env())
-            with await begin_async(spec) as newborn:
-                self._running = newborn.running
-                # Before it is kept: a hub that is killed in between leaves no server, one killed later finds it again.
-                self._store_state()
-                newborn.keep()
+            self._running = await self._begin(plan)
         except HubError as exc:
             raise refusal(self.in_words(exc, self._language), exc.code) from exc
-        except SandboxError as exc:
+        except (SandboxError, OSError) as exc:
             # Its words are for the operator: they name paths of this machine.
             self.log.exception("the server of %s", self.user.name)
             raise refusal(self.in_words(SandboxUnusableError(), self._language), SandboxUnusableError.code) from exc
@@ -87,6 +84,21 @@ class PracticumSpawner(Spawner):
         assert host_port is not None  # the spec asks for a network
         await self._until_it_answers(self._running, f"http://127.0.0.1:{host_port}{self.server.base_url}api")
         return "127.0.0.1", host_port
+
+    async def _begin(self, plan: ServerPlan) -> RunningSandbox:
+        """The plan's server, which from now on outlives this process."""
+        cpus = self.server_host.reserve_cpus(plan)
+        try:
+            spec = self.server_host.prepare(plan, self.get_env(), cpus)
+            with await begin_async(spec) as newborn:
+                self._running = newborn.running
+                self._lease, self._fence = (plan.share.lease, plan.share.fence) if plan.share else (None, None)
+                # Before it is kept: a hub that is killed in between leaves no server, one killed later finds it again.
+                self.server_host.note(plan, spec, newborn.running)
+                self._store_state()
+                return newborn.keep()
+        finally:
+            self.server_host.release_cpus(plan)
 
     async def _until_it_answers(self, running: RunningSandbox, url: str) -> None:
         # JupyterHub's own look for it comes at random, ever longer steps: about a second is lost to them.
@@ -118,6 +130,7 @@ class PracticumSpawner(Spawner):
                 return None
             # Without its keeper nobody reaches it; it is ending by itself, and the home must be free before that is said.
             await asyncio.to_thread(self._running.stop, STOP_GRACE_S)
+            await self._give_back(self._running)
         self.clear_state()
         return 0
 
@@ -159,7 +172,20 @@ class PracticumSpawner(Spawner):
         """End the server: gracefully, or at once when `now`."""
         if self._running is not None:
             await asyncio.to_thread(self._running.stop, 0 if now else STOP_GRACE_S)
+            await self._give_back(self._running)
         self.clear_state()
+
+    async def _give_back(self, running: RunningSandbox) -> None:
+        """Let go of its share and its note. Only when nothing of it is left: the share may be another's in a moment.
+
+        Only a courtesy, for whoever waits: what is not given back here is found by whoever compares leases with what runs.
+        """
+        if self._lease is not None and self._fence is not None:
+            try:
+                await self.roster.release_lease(self._lease, self._fence)
+            except HubError:
+                self.log.warning("the share of %s was not given back; it is when the service looks", self.user.name)
+        await asyncio.to_thread(self.server_host.forget, self.user.name, running)
 
     def _store_state(self) -> None:
         # As JupyterHub does once `start` has returned, which is seconds later.
@@ -175,6 +201,7 @@ class PracticumSpawner(Spawner):
         state: dict[str, Any] = super().get_state()
         if self._running is not None:
             state["sandbox"] = self._running.to_dict()
+            state |= {"lease": self._lease, "fence": self._fence}
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -183,10 +210,11 @@ class PracticumSpawner(Spawner):
             # A server started by a version that wrote other facts cannot be found again; it ends with its keeper.
             with contextlib.suppress(SandboxError):
                 self._running = RunningSandbox.from_dict(state["sandbox"])
+                self._lease, self._fence = state.get("lease"), state.get("fence")
 
     def clear_state(self) -> None:
         super().clear_state()
-        self._running = None
+        self._running = self._lease = self._fence = None
 
 
 def refusal(sentence: str, code: str) -> SpawnException:
