@@ -1,7 +1,7 @@
 """Which CPUs a share is kept to, and what holds it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.sandbox.processor import CpuEnforcement, choose_cpus, enforcement, whole_cpus
@@ -47,6 +47,7 @@ def test_where_cpus_are_the_limit_there_are_always_some_the_least_taken(
     assert choose_cpus(CPUS, taken, cpu_milli, holds_parts=False) == chosen
 
 
+@settings(database=None)  # the directory it would lie in may be another user's
 @given(st.lists(st.integers(10, 5000), max_size=12), st.integers(1, 16))
 def test_no_cpu_is_ever_given_to_two_shares(sizes: list[int], count: int) -> None:
     taken: list[tuple[tuple[int, ...], int]] = []
