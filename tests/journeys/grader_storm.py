@@ -100,6 +100,15 @@ class Class:
         page = instructor.http.get(TEACH)
         return instructor.submit(page, f"{ASSIGNMENT}/feedback", unfinished="yes").text
 
+    def version(self, name: str, number: int, *, solved: bool) -> tuple[bytes, Packed]:
+        """A hand-in of three pieces that differs from every other one: the model solution, or the lesson as released."""
+        notebook = SOURCE_FILE.read_bytes() if solved else self._released
+        filler = random.Random(f"{name} {number}").randbytes(_FILLER_BYTES)
+        sink = io.BytesIO()
+        contents = {SOURCE_FILE.name: notebook, "data.bin": filler}
+        written = bundle.pack_contents(contents, sink, course=COURSE, assignment=ASSIGNMENT, language="en")
+        return sink.getvalue(), Packed(written.sha256, written.size, Manifest(COURSE, ASSIGNMENT, "en", ()))
+
     @cached_property
     def _released(self) -> bytes:
         folder = self.centre.state_dir / "courses" / COURSE / "release" / "en" / ASSIGNMENT
@@ -115,7 +124,7 @@ class Class:
         client, number = HandInCentre(f"{self.centre.url}/services/grader", token, "en"), 0
         while not self._stop.is_set():
             solved, number = number % 2 == 0, number + 1
-            data, packed = _version(name, number, SOURCE_FILE.read_bytes() if solved else self._released)
+            data, packed = self.version(name, number, solved=solved)
             receipt = upload(client, io.BytesIO(data), packed, self._told, self._patience())
             self.given.append(Given(receipt.id, receipt.sha256, name, solved))
             while not self._stop.is_set() and not self._is_graded(receipt.id):
@@ -152,15 +161,6 @@ class Class:
         self.moments.reached("releasing")
         instructor.submit(page, f"{ASSIGNMENT}/feedback", unfinished="yes")
         time.sleep(_PAUSE_S * 10)
-
-
-def _version(name: str, number: int, notebook: bytes) -> tuple[bytes, Packed]:
-    """A hand-in that differs from every other one."""
-    filler = random.Random(f"{name} {number}").randbytes(_FILLER_BYTES)
-    contents = {SOURCE_FILE.name: notebook, "data.bin": filler}
-    sink = io.BytesIO()
-    written = bundle.pack_contents(contents, sink, course=COURSE, assignment=ASSIGNMENT, language="en")
-    return sink.getvalue(), Packed(written.sha256, written.size, Manifest(COURSE, ASSIGNMENT, "en", ()))
 
 
 @dataclass
