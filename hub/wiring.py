@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hub.addresses import load_or_choose_addresses
-from hub.cohorts.service import CohortService, open_cohorts
+from hub.cohorts.service import CohortService, open_cohorts, practicum_url
+from hub.database import Database
 from hub.errors import HubError
 from hub.secrets import load_or_create_secrets
 from hub.settings import effective_settings
@@ -36,6 +37,7 @@ def serve(state: StateDir) -> None:
     # Imported here: the terminal wants the roster without a web server (0.5 s, 40 MiB).
     import uvicorn  # noqa: PLC0415
 
+    from hub.lease_wiring import open_leases  # noqa: PLC0415
     from hub.web.app import create_app  # noqa: PLC0415
     from hub.web.centre import Centre  # noqa: PLC0415
     from hub.web.due_lines import DueLines  # noqa: PLC0415
@@ -48,20 +50,25 @@ def serve(state: StateDir) -> None:
     secrets = load_or_create_secrets(state.secrets_file)
     addresses = load_or_choose_addresses(state.addresses_file)
     cohorts = open_cohorts(state, settings)
+    # Connections of its own: a lease must not wait in the pool behind a page.
+    lease_database = Database(practicum_url(state, settings))
     # uvicorn ends gracefully and then raises the signal again, for the handler that was there before it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     try:
+        leases, reconciler = open_leases(lease_database, state, settings)
         centre = Centre(
             settings,
             cohorts,
             JupyterHubApi(addresses.hub_api_url, secrets.practicum_token, settings.public_url),
             Renderer(load_translators(), settings.language, shows_insecure_banner=not settings.sandbox.enforced),
             Rooms(state, settings.sandbox, own_uids=os.geteuid() == 0),
+            leases,
             secrets.hub_token,
             secrets.grader_token,
             DueLines(addresses.grader_url, secrets.grader_token),
             secrets.metrics_token,
+            reconciler,
         )
         uvicorn.run(
             create_app(centre),
@@ -74,6 +81,7 @@ def serve(state: StateDir) -> None:
             timeout_graceful_shutdown=GRACE_S,
         )
     finally:
+        lease_database.close()
         cohorts.close()
 
 

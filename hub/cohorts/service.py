@@ -31,14 +31,18 @@ class CohortService:
         self._database.close()
 
 
+def practicum_url(state: StateDir, settings: Settings) -> str:
+    """Where the practicum service's database is."""
+    return settings.database.practicum_url or sqlite_url(state.databases / "practicum.sqlite")
+
+
 def open_cohorts(state: StateDir, settings: Settings, clock: Clock | None = None) -> CohortService:
     """The service on the centre's database, brought to this version first; raises `DatabaseTooNewError`.
 
     Uids are given out only where the centre runs as root: nobody else could start a server under one.
     """
-    url = settings.database.practicum_url or sqlite_url(state.databases / "practicum.sqlite")
     sandbox = settings.sandbox
-    database = Database(url)
+    database = Database(practicum_url(state, settings))
     try:
         migrate(database)
     except BaseException:

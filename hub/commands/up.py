@@ -26,9 +26,17 @@ from hub.supervisor.prepare import Overrides, base_url, chosen_settings, plan_st
     is_flag=True,
     help="Run learners' servers uncontained, with the centre's own rights. Only to try things out alone.",
 )
+@click.option("--simulate", metavar="DEVICES", help="Offer shares of devices that are only declared, e.g. 8xH100-80GB.")
 @click.option("--keep-servers", is_flag=True, help="Leave learners' servers running when the centre ends.")
 def up(
-    *, port: int | None, bind: str | None, state: StateDir, no_demo: bool, insecure_no_sandbox: bool, keep_servers: bool
+    *,
+    port: int | None,
+    bind: str | None,
+    state: StateDir,
+    no_demo: bool,
+    insecure_no_sandbox: bool,
+    simulate: str | None,
+    keep_servers: bool,
 ) -> None:
     """Start the centre and keep it up until Ctrl-C or SIGTERM.
 
@@ -39,7 +47,7 @@ def up(
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
     require_own(state)
     state.prepare()
-    settings = chosen_settings(state, Overrides(port, bind, False if insecure_no_sandbox else None))
+    settings = chosen_settings(state, Overrides(port, bind, False if insecure_no_sandbox else None, simulate))
     with locked(state, base_url(settings)):
         say(f"Practicum {hub.__version__} on {state.root}")
         if not settings.sandbox.enforced:

@@ -32,6 +32,8 @@ from hub.leases.views import device_views, seen_again
 
 T = TypeVar("T")
 
+TAKEN_BACK = {EndReason.EXPIRED, EndReason.DEVICE_LOST, EndReason.REVOKED, EndReason.WITHDRAWN}
+
 
 class LeaseDesk:
     """Leases of one centre. An asynchronous context; between entering and leaving it, safe to use from its event loop.
@@ -42,6 +44,8 @@ class LeaseDesk:
 
     def __init__(self, database: Database, offers: Offers, clock: Clock, *, claim_s: int = 120) -> None:
         """`claim_s`: how long an offer stands."""
+        self.taken_back = 0
+        """How many leases so far have ended while their sessions may go on: the reconciler then looks at once."""
         self._database = database
         self._clock = clock
         self._published = Published()
@@ -203,6 +207,7 @@ class LeaseDesk:
 
     def _publish(self, leases: Iterable[Lease]) -> None:
         leases = tuple(leases)
+        self.taken_back += sum(lease.reason in TAKEN_BACK for lease in leases)
         self._published.put(leases)
         self._outlooks.learn(leases)
 

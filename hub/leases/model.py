@@ -31,6 +31,15 @@ class Session:
         return f"{self.kind.value}:{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class RunningSession:
+    """A session that really runs, as a listing found it, and the lease it was started under; None for one without a share."""
+
+    session: Session
+    lease: str | None
+    fence: int | None
+
+
 class LeaseStatus(StrEnum):
     """Where a lease is. It only moves forward: waiting, offered, held, ended; steps may be left out."""
 
@@ -93,7 +102,7 @@ class Lease:
     order: int
     """Place in the order of asking; smaller is earlier."""
     overtaken: int = 0
-    """How many that asked later were served first. Bounded, see `hub.leases.turns`."""
+    """How many that asked later were served first, written when the own turn came. Bounded, see `hub.leases.turns`."""
     placement: Placement | None = None
     fence: int | None = None
     """Fencing token: grows with every grant. Who enforces a share refuses one smaller than the last it saw for the same devices."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.addresses import Addresses, load_or_choose_addresses
+from hub.gpu.cpus import read_cpus
+from hub.gpu.nvml import NvmlReading
+from hub.leases.offers import machine, make_offers
 from hub.sandbox.probe import probe
 from hub.secrets import Secrets, load_or_create_secrets
 from hub.settings import Settings, load_settings, write_effective_settings
@@ -26,12 +29,15 @@ class Overrides:
     port: int | None = None
     bind: str | None = None
     sandbox_enforced: bool | None = None
+    simulate: str | None = None
 
     def apply(self, settings: Settings) -> Settings:
         """The settings with these options in place."""
         chosen = {name: value for name in ("port", "bind") if (value := getattr(self, name)) is not None}
         if self.sandbox_enforced is not None:
             chosen["sandbox"] = settings.sandbox.model_copy(update={"enforced": self.sandbox_enforced})
+        if self.simulate is not None:
+            chosen["devices"] = settings.devices.model_copy(update={"simulate": self.simulate})
         return settings.model_copy(update=chosen)
 
 
@@ -61,6 +67,7 @@ def plan_start(state: StateDir, settings: Settings) -> Plan:
     Raises a `HubError` with the first thing that stands in the way.
     """
     require_disk(state.root)
+    require_offers(settings)
     if settings.sandbox.enforced:
         require_sandbox()
     elif os.geteuid() == 0:
@@ -79,6 +86,14 @@ def require_disk(path: Path) -> None:
     free_mib = shutil.disk_usage(path).free // 2**20
     if free_mib < NEEDED_MIB:
         raise DiskFullError(free_mib=free_mib, path=path, needed_mib=NEEDED_MIB)
+
+
+def require_offers(settings: Settings) -> None:
+    """Raise `SimulationError`, `ShareSizeError` or `SettingsError` for devices or shares that cannot be had.
+
+    The service would find the same, but say it in its log, and start again and again.
+    """
+    make_offers(settings.devices, machine(read_cpus(), NvmlReading(None), settings.devices.cpu_percent))
 
 
 def require_sandbox() -> None:

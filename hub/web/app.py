@@ -1,5 +1,6 @@
 """The web application of the `practicum` service: pages for people, the roster API for JupyterHub."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -70,7 +71,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(centre.jupyterhub)
         if centre.due_lines is not None:
             await stack.enter_async_context(centre.due_lines)
-        yield
+        await stack.enter_async_context(centre.leases)
+        async with asyncio.TaskGroup() as tasks:
+            upkeep = tasks.create_task(centre.reconciler.run()) if centre.reconciler is not None else None
+            yield
+            if upkeep is not None:
+                upkeep.cancel()
         await centre.starts.close()
 
 

@@ -11,6 +11,8 @@ from hub.cohorts.errors import SignInBusyError
 from hub.cohorts.model import Person
 from hub.cohorts.service import CohortService
 from hub.errors import NotActiveError
+from hub.leases.desk import LeaseDesk
+from hub.leases.reconciler import Reconciler
 from hub.settings import Settings
 from hub.web.due_lines import DueLines
 from hub.web.front import OpenSession
@@ -52,6 +54,7 @@ class Centre:
     jupyterhub: JupyterHubApi
     renderer: Renderer
     rooms: Rooms
+    leases: LeaseDesk
     hub_token: str = field(repr=False)
     """What JupyterHub shows when it asks about people."""
     grader_token: str = field(default="", repr=False)
@@ -59,6 +62,8 @@ class Centre:
     due_lines: DueLines | None = None
     metrics_token: str = field(default="", repr=False)
     """What Prometheus shows; where it is empty nobody reads the figures."""
+    reconciler: Reconciler | None = None
+    """What keeps the leases in step with this machine; None where a test does it."""
     service: str = field(init=False, default="practicum")
     starts: ServerStarts = field(init=False)
     passwords: PasswordThreads = field(init=False)

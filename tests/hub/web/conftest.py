@@ -14,8 +14,11 @@ from hub.cohorts.model import Role
 from hub.cohorts.service import CohortService
 from hub.cohorts.uids import UidRange
 from hub.database import Database, sqlite_url
+from hub.gpu.model import Node
+from hub.leases.desk import LeaseDesk
+from hub.leases.offers import make_offers
 from hub.migrations import migrate
-from hub.settings import Settings
+from hub.settings import DevicesSettings, Settings
 from hub.state import StateDir
 from hub.web.app import create_app
 from hub.web.centre import Centre
@@ -77,8 +80,17 @@ def state(tmp_path: Path) -> StateDir:
 
 
 @pytest.fixture
+def leases(tmp_path: Path, cohorts: CohortService, clock: ManualClock) -> Iterator[LeaseDesk]:
+    """Shares of four CPUs and of two simulated H100, on the database of `cohorts`; the application starts it."""
+    database = Database(sqlite_url(tmp_path / "practicum.sqlite"))
+    here = Node("machine", "cpu", 4000, 8192)
+    yield LeaseDesk(database, make_offers(DevicesSettings(simulate="2xH100-80GB"), here), clock)
+    database.close()
+
+
+@pytest.fixture
 async def app(
-    cohorts: CohortService, jupyterhub: FakeJupyterHub, settings: Settings, state: StateDir
+    cohorts: CohortService, jupyterhub: FakeJupyterHub, settings: Settings, state: StateDir, leases: LeaseDesk
 ) -> AsyncIterator[FastAPI]:
     """The running application."""
     transport = httpx.ASGITransport(jupyterhub.app())
@@ -89,6 +101,7 @@ async def app(
             JupyterHubApi("http://hub/hub/api", SERVICE_TOKEN, settings.public_url, transport),
             Renderer(load_translators(), settings.language, shows_insecure_banner=False),
             Rooms(state, settings.sandbox, own_uids=False),
+            leases,
             HUB_TOKEN,
             GRADER_TOKEN,
         )
