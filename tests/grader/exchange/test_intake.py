@@ -1,13 +1,9 @@
 """A hand-in is accepted once, with its bytes on disk before its row, or not at all."""
 
 import hashlib
-import os
-import subprocess
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +18,6 @@ from grader.exchange.errors import (
     BundleNotebookMissingError,
     BundleTooLargeError,
     RoomSpentError,
-    StorageFullError,
     SubmissionsClosedError,
     UploadIncompleteError,
     UploadOffsetError,
@@ -295,39 +290,6 @@ def test_different_bundles_at_the_same_instant_are_all_receipted_in_an_order(des
         receipts = list(threads.map(lambda each: desk.intake.finish(each, LIN, NOTEBOOKS), upload_ids))
     assert sorted(receipt.attempt for receipt in receipts) == [1, 2, 3, 4]
     assert len({receipt.submitted_at for receipt in receipts}) == 1
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = (
-        os.geteuid() == 0
-        and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], check=False, capture_output=True
-        ).returncode
-    )
-    if not mounted:
-        pytest.skip("needs to mount a small file system")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def test_a_full_disk_is_said_and_nothing_is_half_accepted(database: Database, small_disk: Path) -> None:
-    desk = desk_at(database, small_disk / "submissions")
-    kept = desk.submit(bundle_of("fits"))
-    big = bundle_of("big" * 200_000)
-    upload_id = begin(desk, big)
-    with pytest.raises(StorageFullError):
-        send(desk, upload_id, big)
-    arrived = desk.intake.progress(upload_id, LIN).offset
-    assert 0 < arrived < len(big)
-    with pytest.raises(UploadIncompleteError):
-        desk.intake.finish(upload_id, LIN, NOTEBOOKS)
-    assert desk.objects.path(kept.sha256).read_bytes() == bundle_of("fits")
-    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
-    desk.intake.append(upload_id, LIN, arrived, big[arrived:])
-    assert desk.intake.finish(upload_id, LIN, NOTEBOOKS).attempt == 2
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
