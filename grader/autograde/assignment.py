@@ -43,6 +43,12 @@ class SourceCell:
         return self.is_grade and not self.is_solution and self.cell_type == "code"
 
     @property
+    def is_hidden_test(self) -> bool:
+        """Whether learners were handed nothing of what gives its points, comments aside."""
+        shown = (line.strip() for line in self.released.splitlines())
+        return self.is_test and bool(self.hidden_lines) and all(not line or line.startswith("#") for line in shown)
+
+    @property
     def is_by_hand(self) -> bool:
         """Whether a person gives its points."""
         return self.is_task or (self.is_grade and not self.is_test)

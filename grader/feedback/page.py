@@ -80,9 +80,10 @@ def _head(feedback: Feedback) -> str:
     if taken := sum(marks.penalties.values()):
         lines.append(say("{points} points were taken off for being late.", language, points=f"{taken:g}"))
     score = say("{score} of {most} points", language, score=f"{marks.score:g}", most=f"{marks.max_score:g}")
+    between = "" if language.startswith("zh") else " "
     return (
         f'<header><p class="soft">{escape(say("Feedback", language))}</p><h1>{escape(feedback.title)}</h1>'
-        f'<p class="score">{escape(score)}</p><p class="soft">{escape(" ".join(lines))}<br>'
+        f'<p class="score">{escape(score)}</p><p class="soft">{escape(between.join(lines))}<br>'
         f"{escape(say('You see this page as your instructor released it.', language))}</p></header>"
     )
 
@@ -98,8 +99,8 @@ def _summary(feedback: Feedback) -> str:
                 heading = found[-1]
             if (result := results.get(cell.grade_id or "")) is not None:
                 kind, state = _state(feedback, cell, result)
-                words = " · ".join(filter(None, (say("Read by your instructor", feedback.language), state)))
-                words = words if cell.is_by_hand else state
+                label = _label(feedback, cell) if cell.is_by_hand or cell.is_hidden_test else ""
+                words = " · ".join(filter(None, (label, state)))
                 points = f"{feedback.marks.points(result):g} / {result.max_points:g}"
                 rows.append(
                     f'<tr><td><a href="#{_anchor(result)}">{escape(heading)}</a></td>'
@@ -140,7 +141,9 @@ def _cell(feedback: Feedback, rebuilt: Rebuilt, cell: RebuiltCell, results: Mapp
         outputs = cell.learner.outputs if cell.learner is not None else ()
         return f'<section class="answer">{_text(cell.cell_type, cell.text)}{_outputs(outputs)}</section>'
     assert source is not None
-    if source.is_test:
+    if source.is_hidden_test:
+        shown = ""
+    elif source.is_test:
         label = escape(say("Show the test", feedback.language))
         shown = f"<details><summary>{label}</summary>{sanitize.code(source.released)}</details>"
     elif cell.origin is Origin.SOURCE:
@@ -173,13 +176,21 @@ def _state(feedback: Feedback, source: SourceCell | None, result: CellResult) ->
     return kind, "" if by_hand else say(word, feedback.language)
 
 
+def _label(feedback: Feedback, source: SourceCell | None) -> str:
+    """Where the points of a cell come from."""
+    if source is not None and source.is_by_hand:
+        return say("Read by your instructor", feedback.language)
+    hidden = source is not None and source.is_hidden_test
+    return say("Hidden test" if hidden else "Test", feedback.language)
+
+
 def _verdict(feedback: Feedback, source: SourceCell | None, result: CellResult) -> str:
     language = feedback.language
     manual = feedback.marks.manual.get((result.notebook, result.grade_id))
     by_hand, points = source is not None and source.is_by_hand, feedback.marks.points(result)
     kind, state = _state(feedback, source, result)
+    label = _label(feedback, source)
     score = say("{score} of {most} points", language, score=f"{points:g}", most=f"{result.max_points:g}")
-    label = say("Read by your instructor" if by_hand else "Test", language)
     parts = [f'<p><span class="label">{escape(label)}</span> {escape(" · ".join(filter(None, (state, score))))}</p>']
     if not by_hand and points < result.max_points and (manual is None or manual.points is None):
         parts.append(sanitize.markdown(_why(feedback, source, result)))

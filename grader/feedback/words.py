@@ -13,6 +13,7 @@ _TRANSLATIONS: dict[str, dict[str, str]] = {
         "Show the test": "查看测试代码",
         "You left this as it was.": "这里没有作答。",
         "Test": "测试",
+        "Hidden test": "隐藏测试",
         "passed": "通过",
         "partly passed": "部分通过",
         "not passed": "未通过",

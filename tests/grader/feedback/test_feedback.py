@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.autograde.assignment import SourceCell
 from grader.autograde.errors import PointsOutOfRangeError, UnknownCellError, UnknownSubmissionError
 from grader.exchange.reconcile import PAGE_BEGINS
 from grader.feedback.page import CONTENT_SECURITY_POLICY
@@ -248,3 +249,16 @@ def test_a_browser_runs_nothing_and_loads_nothing_of_a_hostile_hand_in(centre: C
     assert dialogs == []
     assert [url for url in asked if not url.startswith(("data:image/", address))] == []
     assert overflow <= 0
+
+
+@pytest.mark.parametrize(
+    ("released", "hidden", "expected"),
+    [("# Hidden tests run here.\n\n", {2}, True), ("assert f(1)\n\n", {2}, False), ("# Nothing is hidden.", (), False)],
+)
+def test_a_test_is_called_hidden_where_nothing_of_it_was_handed_out(
+    released: str, hidden: set[int], expected: bool
+) -> None:
+    found = SourceCell(
+        "t", "code", "text", released, grade_id="t", points=1, is_grade=True, hidden_lines=frozenset(hidden)
+    )
+    assert found.is_hidden_test is expected
