@@ -40,7 +40,7 @@ async function activate(
   await desk.speak((translator ?? nullTranslator).languageCode);
   const t = desk.texts;
   const panel = new AssignmentsPanel(desk, new Documents(app, manager), (html, which) => {
-    app.shell.add(feedbackWidget(html, t.text('Feedback: %(title)s', { title: which.title })), 'main');
+    app.shell.add(feedbackWidget(html, t.text('Feedback: %(title)s', { title: which.title }), icon), 'main');
   });
   panel.id = 'practicum-assignments';
   panel.title.icon = icon;
