@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from hub.addresses import load_or_choose_addresses
@@ -45,6 +46,7 @@ def serve(state: StateDir) -> None:
     from hub.web.jupyterhub_api import JupyterHubApi  # noqa: PLC0415
     from hub.web.rendering import Renderer  # noqa: PLC0415
     from hub.web.room import Rooms  # noqa: PLC0415
+    from hub.web.share_notice import share_notice  # noqa: PLC0415
 
     settings = effective_settings(state)
     secrets = load_or_create_secrets(state.secrets_file)
@@ -56,12 +58,13 @@ def serve(state: StateDir) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     try:
-        leases, reconciler = open_leases(lease_database, state, settings)
+        translators = load_translators()
+        leases, reconciler = open_leases(lease_database, state, settings, partial(share_notice, translators))
         centre = Centre(
             settings,
             cohorts,
             JupyterHubApi(addresses.hub_api_url, secrets.practicum_token, settings.public_url),
-            Renderer(load_translators(), settings.language, shows_insecure_banner=not settings.sandbox.enforced),
+            Renderer(translators, settings.language, shows_insecure_banner=not settings.sandbox.enforced),
             Rooms(state, settings.sandbox, own_uids=os.geteuid() == 0),
             leases,
             secrets.hub_token,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from hub.errors import HubError
 from hub.gpu.model import Node
 from hub.leases.desk import LeaseDesk
+from hub.leases.errors import UnknownLeaseError
 from hub.leases.model import EndReason, Lease, LeaseStatus, RunningSession, SessionKind
 
 log = logging.getLogger(__name__)
@@ -35,12 +36,15 @@ class Reconciler:
         self,
         desk: LeaseDesk,
         list_running: Callable[[], Iterable[RunningSession]],
-        fall_back: Callable[[RunningSession], str | None],
+        fall_back: Callable[[RunningSession, Lease | None], str | None],
         look: Callable[[], Iterable[Node]],
         *,
         grace_s: float,
     ) -> None:
-        """The callables block and are called in threads. `fall_back` returns what it could not change, in words."""
+        """The callables block and are called in threads.
+
+        `fall_back` is told the lease that ended, None for one that nobody knows, and returns what it could not change, in words.
+        """
         self._desk = desk
         self._list_running, self._fall_back, self._look = list_running, fall_back, look
         self._grace_s = grace_s
@@ -90,10 +94,17 @@ class Reconciler:
         for each in ended:
             if each in self._fallen and self._fallen[each] is None:
                 continue
-            said = await asyncio.to_thread(self._fall_back, each)
+            said = await asyncio.to_thread(self._fall_back, each, await self._lease_of(each))
             if said != self._fallen.get(each, ""):
                 log.warning("%s runs under a lease that has ended: %s", each.session.key, said or "basic limits now")
             self._fallen[each] = said
+
+    async def _lease_of(self, running: RunningSession) -> Lease | None:
+        assert running.lease is not None
+        try:
+            return await self._desk.find(running.lease)
+        except UnknownLeaseError:
+            return None
 
     def _is_held(self, running: RunningSession) -> bool:
         lease = self._desk.of_session(running.session)
