@@ -24,7 +24,7 @@ from hub.web.i18n import catalogue_path
 ROOT = Path(__file__).parents[2]
 
 SOURCES = (
-    *(f"hub/{name}" for name in ("errors.py", "database.py", "roster_client.py", "cohorts", "spawn", "web")),
+    *(f"hub/{name}" for name in ("errors.py", "database.py", "roster_client.py", "cohorts", "leases", "spawn", "web")),
     "grader",
 )
 """What people see in a browser; the grader's pages stand in the same frame and share its catalogue."""

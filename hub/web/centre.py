@@ -14,6 +14,7 @@ from hub.errors import NotActiveError
 from hub.leases.desk import LeaseDesk
 from hub.leases.reconciler import Reconciler
 from hub.settings import Settings
+from hub.web.device_meter import DeviceMeter
 from hub.web.due_lines import DueLines
 from hub.web.front import OpenSession
 from hub.web.jupyterhub_api import JupyterHubApi
@@ -66,11 +67,13 @@ class Centre:
     """What keeps the leases in step with this machine; None where a test does it."""
     service: str = field(init=False, default="practicum")
     starts: ServerStarts = field(init=False)
+    meter: DeviceMeter = field(init=False)
     passwords: PasswordThreads = field(init=False)
     cookie: SessionCookie = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "starts", ServerStarts(self.jupyterhub))
+        object.__setattr__(self, "meter", DeviceMeter())
         object.__setattr__(self, "passwords", PasswordThreads())
         is_https = self.settings.public_url.startswith("https://")
         object.__setattr__(self, "cookie", SessionCookie(is_https, self.settings.server_subdomains))

@@ -102,3 +102,19 @@ class LessonUnknownError(HubError):
     code = "lesson-unknown"
     status = HTTPStatus.NOT_FOUND
     sentence = "There is no such lesson in your courses. Go back to the home page and choose from there."
+
+
+class ShareInUseError(HubError):
+    """The running server has a share, and shares change only when a server starts."""
+
+    code = "share-in-use"
+    status = HTTPStatus.CONFLICT
+    sentence = "Your server runs with a share. Stop it first; then you can choose another."
+
+
+class NumberInvalidError(HubError):
+    """A field takes a number, and this is none."""
+
+    code = "number-invalid"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    sentence = "%(text)s is not a number of devices. Write for example 2 or 0.5, or leave the field empty for no limit."

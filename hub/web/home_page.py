@@ -5,10 +5,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from hub.web.centre import Centre
+from hub.web.chosen_lesson import lesson_url
 from hub.web.due_lines import DueLine
+from hub.web.home_share import home_share
 from hub.web.jupyterhub_api import ServerStatus
 from hub.web.roster_api import described
-from hub.web.server_pages import lesson_url
+from hub.web.share_starts import holding
 from hub.web.visitors import CentreOf, PageVisitor, Visitor
 
 router = APIRouter(include_in_schema=False)
@@ -17,13 +19,13 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 async def show_home(request: Request, centre: CentreOf, visitor: PageVisitor) -> Response:
     """Courses, lessons, and what the server is doing."""
-    server = await centre.jupyterhub.server(visitor.person.name)
+    now = await holding(centre, visitor.person)
     courses = await to_thread.run_sync(centre.cohorts.roster.courses_of, visitor.person)
     room = await to_thread.run_sync(centre.rooms.of, visitor.person.name, visitor.person.uid)
     lesson_urls = {}
-    if server.status is ServerStatus.RUNNING:
+    if now.server.status is ServerStatus.RUNNING:
         lesson_urls = {
-            (lesson.course, lesson.assignment): lesson_url(server.url, lesson)
+            (lesson.course, lesson.assignment): lesson_url(now.server.url, lesson)
             for course in courses
             for lesson in course.lessons
         }
@@ -31,7 +33,8 @@ async def show_home(request: Request, centre: CentreOf, visitor: PageVisitor) ->
         request,
         "home",
         signed_in=visitor,
-        server=server,
+        server=now.server,
+        share=await home_share(centre, visitor, now, centre.renderer.translator(request, visitor)),
         courses=courses,
         room=room,
         lesson_urls=lesson_urls,

@@ -40,6 +40,7 @@ async def add_person(request: Request, centre: CentreOf, visitor: FormVisitor) -
                 form.get("display_name", ""),
                 form.get("cohort", ""),
                 role,
+                organisation=form.get("organisation", ""),
                 actor=visitor.person,
             )
         )

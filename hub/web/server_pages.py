@@ -1,63 +1,84 @@
-"""Starting, opening and stopping the own server; the waiting page and the event stream behind it."""
+"""Starting, opening and stopping the own server; the page that shows it start, and the event stream behind that."""
 
 import json
+import re
 from collections.abc import AsyncIterator
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
-from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from hub.cohorts.model import Lesson, Person
+from hub.errors import HubError
 from hub.web.centre import Centre
-from hub.web.errors import LessonUnknownError
+from hub.web.chosen_lesson import chosen_lesson, lesson_name, lesson_query, lesson_url
+from hub.web.errors import RequestInvalidError
 from hub.web.i18n import Translator
 from hub.web.jupyterhub_api import Progress, ServerStatus
 from hub.web.page_session import PREFIX
+from hub.web.queue_page import QUEUE_PATH
 from hub.web.server_starts import Failed, Ready
+from hub.web.share_page import share_page
+from hub.web.share_starts import Next, holding, start_as_it_is, start_with, start_without
 from hub.web.visitors import CentreOf, FormVisitor, PageVisitor, StreamVisitor
 
 router = APIRouter(prefix="/server", include_in_schema=False)
 
-
-def lesson_url(server_url: str, lesson: Lesson) -> str:
-    """Where the lesson's notebook opens in JupyterLab."""
-    return f"{server_url}lab/tree/{quote(f'{lesson.course}/{lesson.assignment}/{lesson.notebook}')}"
+_KEY = re.compile(r"[0-9a-f]{32}")
 
 
 @router.post("/start")
 async def start_server(request: Request, centre: CentreOf, visitor: FormVisitor) -> Response:
-    """Begin the start and go on to the waiting page."""
+    """Begin the start, or join the queue, and go on to the page that waits for it.
+
+    `share` names a share, or is empty for none; without the field, a share that is held already is used.
+    """
     form = await request.form()
-    lesson = await _chosen_lesson(centre, visitor.person, str(form.get("lesson") or ""))
-    centre.starts.begin(visitor.person.name)
-    return RedirectResponse(_waiting_url(lesson), 303)
+    chosen = str(form.get("lesson") or "")
+    await chosen_lesson(centre, visitor.person, chosen)
+    share, key = form.get("share"), str(form.get("key") or "")
+    if share and not _KEY.fullmatch(key):
+        raise RequestInvalidError
+    try:
+        following = await _start(centre, visitor.person, share if isinstance(share, str) else None, key)
+    except HubError as exc:
+        now = await holding(centre, visitor.person)
+        return await share_page(request, centre, visitor, now, chosen, refusal=exc, chosen=str(share or ""))
+    path = QUEUE_PATH if following is Next.TURN else f"{PREFIX}server"
+    return RedirectResponse(f"{path}{lesson_query(chosen)}", 303)
+
+
+async def _start(centre: Centre, person: Person, share: str | None, key: str) -> Next:
+    if share is None:
+        return await start_as_it_is(centre, person)
+    return await start_with(centre, person, share, key) if share else await start_without(centre, person)
 
 
 @router.post("/stop")
 async def stop_server(centre: CentreOf, visitor: FormVisitor) -> Response:
-    """End the server and go home; files stay."""
+    """End the server and go home; files stay, and its share goes back."""
     await centre.jupyterhub.stop(visitor.person.name)
     return RedirectResponse(PREFIX, 303)
 
 
 @router.get("")
 async def wait_for_server(request: Request, centre: CentreOf, visitor: PageVisitor, lesson: str = "") -> Response:
-    """The waiting page; straight on to the server, or to the lesson in it, once that runs."""
-    chosen = await _chosen_lesson(centre, visitor.person, lesson)
+    """The page of a starting server; straight on to it, or to the lesson in it, once it runs."""
+    chosen = await chosen_lesson(centre, visitor.person, lesson)
     server = await centre.jupyterhub.server(visitor.person.name)
-    target = lesson_url(server.url, chosen) if chosen else f"{server.url}lab"
+    runs = server.status is ServerStatus.RUNNING and not centre.starts.is_stopping_first(visitor.person.name)
+    target = lesson_url(server.url, chosen) if runs else ""
     # A redirect is the end of a form's navigation, which may not leave this origin (CSP form-action): a server with
     # a host name of its own is reached from the page instead.
-    if server.status is ServerStatus.RUNNING and target.startswith("/"):
+    if target.startswith("/"):
         return RedirectResponse(target, 303)
     return centre.renderer.page(
         request,
         "server",
         signed_in=visitor,
-        return_path=_waiting_url(chosen),
+        return_path=f"{PREFIX}server{lesson_query(lesson_name(chosen))}",
         lesson=chosen,
-        target=target if server.status is ServerStatus.RUNNING else "",
+        target=target,
         events_url=f"{PREFIX}server/events?{urlencode({'token': visitor.stream_token, 'lesson': lesson})}",
     )
 
@@ -65,7 +86,7 @@ async def wait_for_server(request: Request, centre: CentreOf, visitor: PageVisit
 @router.get("/events")
 async def server_events(request: Request, centre: CentreOf, visitor: StreamVisitor, lesson: str = "") -> Response:
     """Server-sent events `{"kind": "progress", "percent", "text"}`, at last `ready` with `url` or `failed` with `text`."""
-    chosen = await _chosen_lesson(centre, visitor.person, lesson)
+    chosen = await chosen_lesson(centre, visitor.person, lesson)
     translator = centre.renderer.translator(request, visitor)
     return StreamingResponse(
         _events(centre, visitor.person, chosen, translator),
@@ -78,8 +99,7 @@ async def _events(centre: Centre, person: Person, lesson: Lesson | None, transla
     async for step in centre.starts.watch(person.name):
         event: dict[str, object]
         if isinstance(step, Ready):
-            url = lesson_url(step.server.url, lesson) if lesson else f"{step.server.url}lab"
-            event = {"kind": "ready", "url": url}
+            event = {"kind": "ready", "url": lesson_url(step.server.url, lesson)}
         elif isinstance(step, Failed):
             event = {"kind": "failed", "text": translator.sentence(step.error)}
         else:
@@ -90,23 +110,6 @@ async def _events(centre: Centre, person: Person, lesson: Lesson | None, transla
 def _progress_text(step: Progress, translator: Translator) -> str:
     """JupyterHub's own words for a step, in the reader's language."""
     return translator.gettext(_HUB_MESSAGES.get(step.message, step.message))
-
-
-def _waiting_url(lesson: Lesson | None) -> str:
-    query = f"?{urlencode({'lesson': f'{lesson.course}/{lesson.assignment}'})}" if lesson else ""
-    return f"{PREFIX}server{query}"
-
-
-async def _chosen_lesson(centre: Centre, person: Person, chosen: str) -> Lesson | None:
-    """The lesson of that `COURSE/ASSIGNMENT` if it is one of the person's; None when none was chosen."""
-    if not chosen:
-        return None
-    courses = await to_thread.run_sync(centre.cohorts.roster.courses_of, person)
-    for course in courses:
-        for lesson in course.lessons:
-            if chosen == f"{lesson.course}/{lesson.assignment}":
-                return lesson
-    raise LessonUnknownError
 
 
 def N_(text: str) -> str:  # noqa: N802 - gettext's name for "collect this, translate it later"

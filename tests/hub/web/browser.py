@@ -1,7 +1,12 @@
 """A browser's side of our application, in process: cookies, the headers of a navigation, the forms of a page."""
 
+import asyncio
+import html
+import json
 import re
+from collections.abc import MutableMapping
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -25,6 +30,7 @@ class Browser(httpx.AsyncClient):
             base_url=ORIGIN,
             headers={**NAVIGATION, "accept-language": language},
         )
+        self._app = app
         self._jupyterhub = jupyterhub
         self.signs_in_as = ""
         self.page = httpx.Response(200)
@@ -37,6 +43,42 @@ class Browser(httpx.AsyncClient):
         """Submit the form of the present page that goes to `action`."""
         target, fields = form_of(self.page, action)
         return await self._follow(await self.post(target, data={**fields, **values}))
+
+    async def events(self, most: int = 1) -> list[dict[str, Any]]:
+        """The first events of the present page's stream, which may never end: httpx's transport would wait for its end."""
+        url = html.unescape(self.page.text.split('data-events="')[1].split('"')[0])
+        request = self.build_request("GET", url, headers=SCRIPT)
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": request.url.path,
+            "raw_path": request.url.raw_path.split(b"?")[0],
+            "query_string": request.url.query,
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+            "server": ("127.0.0.1", 8000),
+            "client": ("127.0.0.1", 1),
+        }
+        found: list[dict[str, Any]] = []
+        enough = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await enough.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                assert message["status"] == 200
+            lines = message.get("body", b"").decode().splitlines()
+            found.extend(json.loads(line[6:]) for line in lines if line.startswith("data: "))
+            if len(found) >= most:
+                enough.set()
+
+        async with asyncio.timeout(20):
+            await self._app(scope, receive, send)
+        return found[:most]
 
     async def _follow(self, response: httpx.Response) -> httpx.Response:
         for _ in range(10):

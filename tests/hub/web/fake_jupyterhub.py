@@ -24,6 +24,8 @@ class FakeJupyterHub:
     api_tokens: dict[str, list[dict[str, object]]] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
     pending: dict[str, str] = field(default_factory=dict)
+    started: dict[str, str] = field(default_factory=dict)
+    """When it began to start which server, as it writes moments."""
     refuses_starts_with: tuple[int, str] | None = None
     server_url: str = "/user/{name}/"
     calls: Counter[str] = field(default_factory=Counter)
@@ -72,6 +74,7 @@ class FakeJupyterHub:
                     "ready": name in self.running,
                     "pending": self.pending.get(name),
                     "url": self.server_url.format(name=name),
+                    "started": self.started.get(name),
                 }
                 return JSONResponse({"name": name, "servers": {"": server}})
             return JSONResponse({"name": name, "servers": {}})

@@ -1,0 +1,164 @@
+"""From a chosen share to a starting server, or to a place in the queue.
+
+The share is not told to JupyterHub: it asks for the plan of a server when it starts it, and that plan carries the share
+exactly while the person's lease is held. So what has to be right here is the order: first the lease, then the server.
+"""
+
+import uuid
+from dataclasses import dataclass
+from enum import Enum
+
+from hub.cohorts.model import Person
+from hub.errors import HubError
+from hub.leases.errors import NeverFitsError, QuotaExceededError
+from hub.leases.model import Ask, Availability, Lease, LeaseStatus, Session, SessionKind
+from hub.web.centre import Centre
+from hub.web.errors import ShareInUseError
+from hub.web.jupyterhub_api import Server, ServerStatus
+
+
+class Next(Enum):
+    """What the person waits for now."""
+
+    SERVER = "server"
+    TURN = "turn"
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A person's lease and server, as they are now."""
+
+    lease: Lease | None
+    server: Server
+
+    @property
+    def waits(self) -> bool:
+        """Whether the person is in the queue, or it is their turn."""
+        return self.lease is not None and self.lease.status in {LeaseStatus.WAITING, LeaseStatus.OFFERED}
+
+    @property
+    def held(self) -> Lease | None:
+        return self.lease if self.lease is not None and self.lease.status is LeaseStatus.HELD else None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the server that runs, or is on its way, is the one the held share was given to.
+
+        JupyterHub keeps nothing about shares. A server it began to start after the grant was given the share with its plan, one from
+        before was not.
+        """
+        if self.held is None or self.server.status is ServerStatus.STOPPED:
+            return False
+        since, started = self.held.held_at, self.server.started_at
+        return since is None or started is None or started >= since
+
+    @property
+    def runs_without(self) -> bool:
+        """Whether a server runs that has no share."""
+        return self.server.status is ServerStatus.RUNNING and not self.in_use
+
+
+def session_of(person: Person) -> Session:
+    """The session of the person's server."""
+    return Session(SessionKind.SERVER, person.name)
+
+
+def on_offer(centre: Centre, person: Person) -> list[Availability]:
+    """Every share, as this person can have it now."""
+    return centre.leases.availability(person.name, person.home_cohort)
+
+
+async def holding(centre: Centre, person: Person) -> Holding:
+    """The person's lease and server now. Raises `HubUnreachableError`."""
+    server = await centre.jupyterhub.server(person.name)
+    return Holding(centre.leases.of_session(session_of(person)), server)
+
+
+async def start_without(centre: Centre, person: Person) -> Next:
+    """Start the server without a share. A place in the queue is kept; a share that is held and not in use goes back."""
+    now = await holding(centre, person)
+    if (
+        now.held is not None
+        and now.server.status is ServerStatus.STOPPED
+        and not centre.starts.is_under_way(person.name)
+    ):
+        await centre.leases.release(now.held.id)  # else the plan of this start would carry it
+    centre.starts.begin(person.name)
+    return Next.SERVER
+
+
+async def start_as_it_is(centre: Centre, person: Person) -> Next:
+    """Start the server with the share that is held, else without."""
+    now = await holding(centre, person)
+    centre.starts.begin(person.name, restart=now.held is not None and now.runs_without)
+    return Next.SERVER
+
+
+async def start_with(centre: Centre, person: Person, share: str, key: str) -> Next:
+    """Ask for the share and start the server with it, or queue for it. `key` says which form this is: twice the same is once.
+
+    Another share that is held but not in use, or waited for, is given up for it. Raises `ShareInUseError` and what the desk refuses.
+    """
+    now = await holding(centre, person)
+    lease = now.lease
+    if now.in_use:
+        if lease is not None and lease.ask.profile == share:
+            return Next.SERVER
+        raise ShareInUseError
+    if lease is None or lease.ask.profile != share:
+        if lease is not None:
+            _check_can_have(centre, person, share)  # nobody loses a place for a share they cannot have
+            await centre.leases.release(lease.id)
+        lease = await _ask(centre, person, share, key)
+    if lease.status is LeaseStatus.OFFERED:
+        lease = await centre.leases.claim(lease.id)
+    if lease.status is LeaseStatus.WAITING:
+        return Next.TURN
+    centre.starts.begin(person.name, restart=now.server.status is ServerStatus.RUNNING)
+    return Next.SERVER
+
+
+async def claim(centre: Centre, person: Person) -> Next:
+    """Take the share whose turn it is, and (re)start the server with it. Raises `LeaseEndedError` and `NotOfferedError`."""
+    lease = centre.leases.of_session(session_of(person))
+    if lease is None:
+        lease = await centre.leases.last_of_session(session_of(person))
+    if lease is None:
+        return Next.SERVER
+    await centre.leases.claim(lease.id)
+    return await start_as_it_is(centre, person)
+
+
+async def give_up(centre: Centre, person: Person) -> None:
+    """Leave the queue, or give back a share that no running server has."""
+    now = await holding(centre, person)
+    if now.in_use:
+        raise ShareInUseError
+    if now.lease is not None:
+        await centre.leases.release(now.lease.id)
+
+
+async def _ask(centre: Centre, person: Person, share: str, key: str) -> Lease:
+    # With the share in the key, a form that the browser kept and that is sent again with another choice is another ask.
+    lease = await centre.leases.acquire(_ask_for(person, share, f"{person.name}.{key}.{share}"))
+    if lease.status is LeaseStatus.ENDED:  # the same form from the browser's history, long after
+        lease = await centre.leases.acquire(_ask_for(person, share, f"{person.name}.{uuid.uuid4().hex}.{share}"))
+    return lease
+
+
+def _ask_for(person: Person, share: str, key: str) -> Ask:
+    return Ask(
+        key=key,
+        session=session_of(person),
+        owner=person.name,
+        cohort=person.home_cohort,
+        organisation=person.organisation,
+        profile=share,
+    )
+
+
+def _check_can_have(centre: Centre, person: Person, share: str) -> None:
+    found = next((each for each in on_offer(centre, person) if each.profile.name == share), None)
+    refusals: dict[str, type[HubError]] = {"never-fits": NeverFitsError}
+    if found is not None and found.refusal:
+        raise refusals.get(found.refusal, QuotaExceededError)(profile=share)
