@@ -36,9 +36,7 @@ def after_grant(kind: DeviceKind, free: DeviceFree, share: Share) -> DeviceFree:
         return with_slices(free, free.slices & ~mask)
     if kind.layout is not None or share.compute_milli > free.compute_milli or share.memory_mib > free.memory_mib:
         raise PlacementConflictError
-    return free._replace(
-        compute_milli=free.compute_milli - share.compute_milli, memory_mib=free.memory_mib - share.memory_mib
-    )
+    return DeviceFree(free.kind, free.compute_milli - share.compute_milli, free.memory_mib - share.memory_mib, 0)
 
 
 def after_return(kind: DeviceKind, free: DeviceFree, share: Share) -> DeviceFree:
@@ -52,7 +50,7 @@ def after_return(kind: DeviceKind, free: DeviceFree, share: Share) -> DeviceFree
     memory_mib = free.memory_mib + share.memory_mib
     if kind.layout is not None or compute_milli > kind.compute_milli or memory_mib > kind.memory_mib:
         raise PlacementConflictError("That share of %(device)s was not taken.", device=share.device)
-    return free._replace(compute_milli=compute_milli, memory_mib=memory_mib)
+    return DeviceFree(free.kind, compute_milli, memory_mib, 0)
 
 
 def _mask(kind: DeviceKind, share: Share) -> int:

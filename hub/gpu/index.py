@@ -1,30 +1,52 @@
-"""From the state of a node to the nodes in it, and for each demand the states by score: a decision costs the same on any fleet.
+"""From the state of a node to the nodes in it, and for each demand the best state: a decision costs the same on any fleet.
 
-A demand has a heap of the states it has scored. A state is scored once per demand, when a node first enters it, by whoever asks next: not
-for demands that nobody asks for. Nothing is removed from a heap when a state's last node leaves; such an entry is skipped when it surfaces.
+Demands that differ only in host CPU and memory ask the same *part* of devices, and the one that takes more along never scores better, but
+for the room of the CPU it takes (`Scoring.allowance`). So what a state scores for the least host CPU and memory that go with a part bounds
+from below what it scores for every demand for that part. The bound is worked out once per state and part, and a part's states lie in its
+order: a demand is scored only on those at the front, until the next bound is above the best score found.
+
+Of a workload of many sizes, where every decision makes a state nobody has seen, a demand so looks at two or three states instead of all that
+changed since it was last asked for. A state is bounded when a demand asks, not when a node enters it: not for parts that nobody asks for.
+Nothing is removed when a state's last node leaves; it is skipped, and swept out in passing.
+
+States, parts and demands are referred to by number: Python's garbage collector does not follow numbers, and following references from
+every state to every score took it a third of the time.
 """
 
+from bisect import bisect_right, insort
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from itertools import count
 from typing import Protocol
 
 from hub.gpu.model import Demand
-from hub.gpu.objective import Choice, part_of
-from hub.gpu.states import NodeState
+from hub.gpu.parts import DevicePart, DeviceSet
+from hub.gpu.states import DeviceFree, NodeState, Way
 
-DEAD_STATES_LIMIT = 8192
+DEAD_STATES_LIMIT = 2048
 """States without nodes that are kept with their scores, because nodes come back to them."""
 DEMANDS_LIMIT = 512
-"""Distinct demands with a heap of their own before all heaps start afresh; bounds memory under made-up sizes."""
+"""Distinct demands with scores of their own before all are forgotten; bounds memory under made-up sizes."""
+MANY = 32
+"""So many new bounds are sorted in rather than inserted one by one."""
+SWEEP_AT = 8
+"""So many states without nodes at the front of a list, before they are taken out."""
 
 
 class Scoring(Protocol):
-    """What ranks states for a demand."""
+    """What ranks states for a demand. May remember, but must answer the same for the same state and demand."""
 
-    def waste(self, state: NodeState) -> int: ...
+    def device_set(self, pool: str, devices: tuple[DeviceFree, ...]) -> DeviceSet: ...
 
-    def best(self, state: NodeState, demand: Demand, waste: int | None = None) -> Choice | None: ...
+    def part(self, demand: Demand) -> DevicePart: ...
+
+    def allowance(self, cpu_milli: int) -> int: ...
+
+    def waste(self, devices: DeviceSet, cpu_milli: int, memory_mib: int) -> int: ...
+
+    def after(self, devices: DeviceSet, part: DevicePart, cpu_milli: int, memory_mib: int) -> int | None: ...
+
+    def way(self, devices: DeviceSet, part: DevicePart, cpu_milli: int, memory_mib: int) -> Way: ...
 
 
 class Member(Protocol):
@@ -38,39 +60,69 @@ class Member(Protocol):
 class Entry:
     """A state, the nodes in it, and what it scored."""
 
-    state: NodeState
-    serial: int
-    """Tells apart two entries of one state, of which the older was forgotten while heaps still held it."""
+    number: int
+    """Also orders entries of equal bound."""
+    devices: DeviceSet
+    cpu_milli: int
+    memory_mib: int
     waste: int
-    most_milli: int
-    """Free compute of its freest device."""
     count: int = 0
     ranks: list[int] = field(default_factory=list)
     """Heap of the nodes' ranks; one that has left is skipped when it surfaces."""
-    choices: "dict[_Ask, Choice | None]" = field(default_factory=dict)
-    queued: "set[_Ask]" = field(default_factory=set)
+    scores: dict[int, int | None] = field(default_factory=dict)
+    """By the number of a demand; and by that of a part, for the least demand for it: None if it does not fit."""
+
+    @property
+    def state(self) -> NodeState:
+        """The state as a value."""
+        return NodeState(self.devices.pool, self.cpu_milli, self.memory_mib, self.devices.devices)
+
+
+_Item = tuple[int, int, int, int]
+"""Bound, number of the entry, its free CPU and memory."""
+
+
+@dataclass(slots=True, eq=False)
+class _Listing:
+    """The states that the least demand for a part fits, by what they score for it."""
+
+    number: int
+    part: DevicePart
+    cpu_milli: int
+    memory_mib: int
+    """Host CPU and memory of the least demand: no more than those of any that was asked."""
+    fresh: list[Entry]
+    """Filled since anybody asked, and not yet looked at."""
+    items: list[_Item] = field(default_factory=list)
+    listed: set[int] = field(default_factory=set)
+    sweep_at: int = 64
 
 
 @dataclass(slots=True, eq=False)
 class _Ask:
-    """One distinct demand: its heap of (score, state, serial, entry), and how far it has read the list of filled states."""
+    """One distinct demand. It has its list's number if the bounds there are its own scores."""
 
+    number: int
     demand: Demand
-    heap: list[tuple[int, NodeState, int, Entry]] = field(default_factory=list)
-    read: int = 0
-    epoch: int = -1
+    listing: _Listing
+    allowance: int
 
 
 class StateIndex:
-    """Nodes by state. `scoring` may remember, but must answer the same for the same state and demand."""
+    """Nodes by state."""
 
     def __init__(self, scoring: Scoring) -> None:
         self._scoring = scoring
-        self._entries: dict[NodeState, Entry] = {}
+        self._numbers = count()
+        self._entries: dict[int, Entry] = {}
+        self._entry_of: dict[tuple[int, int, int], Entry] = {}
+        """By the number of the devices, CPU and memory."""
         self._asks: dict[Demand, _Ask] = {}
-        self._serials = count()
-        self._filled: list[Entry] = []
-        self._epoch = 0
+        self._listings: list[_Listing] = []
+        """By the size of a part."""
+        self._sizes: list[int] = []
+        self._filled = 0
+        self._sweep_at = DEAD_STATES_LIMIT
         self._live = 0
         self._members: dict[int, Member] = {}
 
@@ -86,20 +138,19 @@ class StateIndex:
     def enter(self, member: Member, state: NodeState) -> Entry:
         """Put `member` into `state`; the caller stores the entry on it."""
         self._members[member.rank] = member
-        entry = self._entries.get(state)
+        pool, cpu_milli, memory_mib, free = state
+        devices = self._scoring.device_set(pool, free)
+        entry = self._entry_of.get((devices.number, cpu_milli, memory_mib))
         if entry is None:
-            if len(self._entries) > 2 * self._live + DEAD_STATES_LIMIT:
-                self._forget_dead()
-            most_milli = max([free.compute_milli for free in state.devices], default=0)
-            entry = Entry(state, next(self._serials), self._scoring.waste(state), most_milli)
-            self._entries[state] = entry
+            entry = self._add(devices, cpu_milli, memory_mib)
         entry.count += 1
         if entry.count == 1:
             self._live += 1
-            self._filled.append(entry)
-            if len(self._filled) > 4 * self._live + DEAD_STATES_LIMIT:
-                self._filled.clear()
-                self._epoch += 1
+            for listing in self._listings[: bisect_right(self._sizes, devices.most_milli)]:
+                listing.fresh.append(entry)
+            self._filled += 1
+            if self._filled > self._sweep_at:
+                self._sweep_fresh()
         heappush(entry.ranks, member.rank)
         if len(entry.ranks) > 2 * entry.count + 16:
             entry.ranks = sorted(rank for rank in set(entry.ranks) if self._is_in(rank, entry, member))
@@ -118,24 +169,19 @@ class StateIndex:
         self.leave(member)
         del self._members[member.rank]
 
-    def best(self, demand: Demand) -> tuple[Entry, Choice] | None:
-        """The state with the lowest score for `demand`; of equal scores, the least state. None if it fits nowhere."""
+    def best(self, demand: Demand) -> tuple[Entry, Way] | None:
+        """The state with the lowest score for `demand`, of equal scores the least state, and the way to take it; None if it fits nowhere."""
         ask = self._asks.get(demand)
         if ask is None:
-            if len(self._asks) >= DEMANDS_LIMIT:
-                self._forget_asks()
-            self._asks[demand] = ask = _Ask(demand)
-        self._catch_up(ask)
-        heap = ask.heap
-        while heap:
-            entry = heap[0][3]
-            if entry.count:
-                choice = entry.choices[ask]
-                assert choice is not None
-                return entry, choice
-            heappop(heap)
-            entry.queued.discard(ask)
-        return None
+            ask = self._add_ask(demand)
+        listing = ask.listing
+        if listing.fresh:
+            self._list_fresh(listing)
+        found = self._least(ask)
+        if found is None:
+            return None
+        cpu_milli, memory_mib = found.cpu_milli - demand.cpu_milli, found.memory_mib - demand.memory_mib
+        return found, self._scoring.way(found.devices, listing.part, cpu_milli, memory_mib)
 
     def first(self, entry: Entry) -> Member:
         """The node of least rank in a live state."""
@@ -150,53 +196,134 @@ class StateIndex:
         member = self._members.get(rank)
         return member is entering or (member is not None and member.entry is entry)
 
-    def _catch_up(self, ask: _Ask) -> None:
-        """Score the states that were filled since this demand was last asked for."""
-        if ask.epoch != self._epoch or len(ask.heap) > 4 * self._live + 1024:
-            for *_, entry in ask.heap:
-                entry.queued.discard(ask)
-            ask.heap.clear()
-            fresh = self.live()
-            ask.epoch = self._epoch
-        else:
-            fresh = self._filled[ask.read :]
-        ask.read = len(self._filled)
-        demand = ask.demand
-        cpu_milli, memory_mib, part_milli = demand.cpu_milli, demand.memory_mib, part_of(demand)
-        # In a full fleet most states are out of the question at a glance, and this glance is most of the work.
-        possible = [
-            entry
-            for entry in fresh
-            if entry.most_milli >= part_milli
-            and entry.state.cpu_milli >= cpu_milli
-            and entry.state.memory_mib >= memory_mib
-            and entry.count
-            and ask not in entry.queued
-        ]
-        several = len(possible) > 64
-        for entry in possible:
-            if ask in entry.queued:
-                continue  # listed twice: it was filled, emptied and filled again
-            if ask in entry.choices:
-                choice = entry.choices[ask]
-            else:
-                entry.choices[ask] = choice = self._scoring.best(entry.state, demand, entry.waste)
-            if choice is None:
+    def _add(self, devices: DeviceSet, cpu_milli: int, memory_mib: int) -> Entry:
+        if len(self._entries) > 2 * self._live + DEAD_STATES_LIMIT:
+            self._forget_dead()
+        waste = self._scoring.waste(devices, cpu_milli, memory_mib)
+        entry = Entry(next(self._numbers), devices, cpu_milli, memory_mib, waste)
+        self._entries[entry.number] = entry
+        self._entry_of[devices.number, cpu_milli, memory_mib] = entry
+        return entry
+
+    def _least(self, ask: _Ask) -> Entry | None:
+        """The entry in a demand's list that scores least for it; of equals, the least state."""
+        cpu_milli, memory_mib = ask.demand.cpu_milli, ask.demand.memory_mib
+        entries = self._entries
+        found: Entry | None = None
+        limit = best = dead = 0
+        for bound, number, free_cpu_milli, free_memory_mib in ask.listing.items:
+            if bound > limit and found is not None:
+                break
+            if free_cpu_milli < cpu_milli or free_memory_mib < memory_mib:
                 continue
-            entry.queued.add(ask)
-            item = (choice.score, entry.state, entry.serial, entry)
-            if several:
-                ask.heap.append(item)
+            entry = entries.get(number)
+            if entry is None or not entry.count:
+                dead += 1
+                continue
+            score = entry.scores.get(ask.number)
+            if score is None:
+                score = self._score(entry, ask)
+            if found is None or score < best or (score == best and entry.state < found.state):
+                found, best, limit = entry, score, score + ask.allowance
+        if dead > SWEEP_AT:
+            self._sweep(ask.listing)
+        return found
+
+    def _score(self, entry: Entry, ask: _Ask) -> int:
+        """What an entry in a demand's list scores for it."""
+        demand = ask.demand
+        cpu_milli, memory_mib = entry.cpu_milli - demand.cpu_milli, entry.memory_mib - demand.memory_mib
+        after = self._scoring.after(entry.devices, ask.listing.part, cpu_milli, memory_mib)
+        assert after is not None, "an entry is listed only where its part fits"
+        entry.scores[ask.number] = score = after - entry.waste
+        return score
+
+    def _list_fresh(self, listing: _Listing) -> None:
+        """Give the states filled since the last demand for this part their place in its list."""
+        fresh, listing.fresh = listing.fresh, []
+        part, listed, after = listing.part, listing.listed, self._scoring.after
+        cpu_milli, memory_mib = listing.cpu_milli, listing.memory_mib
+        added: list[_Item] = []
+        for entry in fresh:
+            if not entry.count or entry.cpu_milli < cpu_milli or entry.memory_mib < memory_mib:
+                continue
+            number = entry.number
+            if number in listed:
+                continue
+            if listing.number in entry.scores:
+                bound = entry.scores[listing.number]
             else:
-                heappush(ask.heap, item)
-        if several:
-            heapify(ask.heap)
+                bound = after(entry.devices, part, entry.cpu_milli - cpu_milli, entry.memory_mib - memory_mib)
+                if bound is not None:
+                    bound -= entry.waste
+                entry.scores[listing.number] = bound
+            if bound is not None:
+                listed.add(number)
+                added.append((bound, number, entry.cpu_milli, entry.memory_mib))
+        if len(listing.items) + len(added) > listing.sweep_at:
+            self._sweep(listing)
+            listing.sweep_at = 2 * (len(listing.items) + len(added)) + 64
+        if len(added) > MANY:
+            listing.items += added
+            listing.items.sort()
+        else:
+            for item in added:
+                insort(listing.items, item)
+
+    def _sweep(self, listing: _Listing) -> None:
+        """Take out the states without nodes; they come back with their bounds when they are filled again."""
+        entries = self._entries
+        listing.items = [item for item in listing.items if (entry := entries.get(item[1])) is not None and entry.count]
+        listing.listed = {item[1] for item in listing.items}
+
+    def _add_ask(self, demand: Demand) -> _Ask:
+        if len(self._asks) >= DEMANDS_LIMIT:
+            self._forget_asks()
+        part = self._scoring.part(demand)
+        listing = next((one for one in self._listings if one.part is part), None)
+        if listing is None:
+            listing = _Listing(next(self._numbers), part, demand.cpu_milli, demand.memory_mib, self.live())
+            at = bisect_right(self._sizes, part.milli)
+            self._sizes.insert(at, part.milli)
+            self._listings.insert(at, listing)
+        elif demand.cpu_milli < listing.cpu_milli or demand.memory_mib < listing.memory_mib:
+            self._lower(listing, demand)
+        self._asks[demand] = ask = self._related(demand, listing)
+        return ask
+
+    def _lower(self, listing: _Listing, demand: Demand) -> None:
+        """Start a list afresh: its bounds hold for no demand that takes less along."""
+        listing.number = next(self._numbers)
+        listing.cpu_milli = min(listing.cpu_milli, demand.cpu_milli)
+        listing.memory_mib = min(listing.memory_mib, demand.memory_mib)
+        listing.items.clear()
+        listing.listed.clear()
+        listing.fresh = self.live()
+        for ask in [ask for ask in self._asks.values() if ask.listing is listing]:
+            self._asks[ask.demand] = self._related(ask.demand, listing)
+
+    def _related(self, demand: Demand, listing: _Listing) -> _Ask:
+        """A demand, and how its scores relate to the bounds in its list."""
+        is_least = (demand.cpu_milli, demand.memory_mib) == (listing.cpu_milli, listing.memory_mib)
+        number = listing.number if is_least else next(self._numbers)
+        return _Ask(number, demand, listing, self._scoring.allowance(demand.cpu_milli - listing.cpu_milli))
+
+    def _sweep_fresh(self) -> None:
+        """Bound what parts that nobody asks for any more would otherwise remember without end."""
+        for listing in self._listings:
+            if len(listing.fresh) > self._live:
+                listing.fresh = [entry for entry in dict.fromkeys(listing.fresh) if entry.count]
+        self._filled = 0
+        self._sweep_at = self._live + DEAD_STATES_LIMIT
 
     def _forget_dead(self) -> None:
-        self._entries = {entry.state: entry for entry in self.live()}
+        self._entries = {number: entry for number, entry in self._entries.items() if entry.count}
+        self._entry_of = {key: entry for key, entry in self._entry_of.items() if entry.count}
 
     def _forget_asks(self) -> None:
         self._asks.clear()
+        self._listings.clear()
+        self._sizes.clear()
         for entry in self._entries.values():
-            entry.choices.clear()
-            entry.queued.clear()
+            entry.scores.clear()
+            entry.devices.ways.clear()

@@ -13,8 +13,9 @@ from hub.gpu.grants import after_grant, after_return, share_of
 from hub.gpu.index import Entry, StateIndex
 from hub.gpu.model import Demand, Device, DeviceStatus, Node, Placement, Share
 from hub.gpu.naming import natural_key
-from hub.gpu.objective import Objective, Workload, replaced
-from hub.gpu.states import DeviceFree, Kinds, NodeState, Pick
+from hub.gpu.objective import Objective, Workload
+from hub.gpu.parts import replaced
+from hub.gpu.states import DeviceFree, Kinds, NodeState, Way
 
 
 @dataclass(slots=True, eq=False)
@@ -28,7 +29,12 @@ class _NodeUse:
     devices: list[Device]
     free: list[DeviceFree]
     lost: set[str] = field(default_factory=set)
+    position: dict[str, int] = field(init=False)
+    """Device id -> where it stands in `devices` and `free`."""
     entry: Entry = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.position = {device.id: at for at, device in enumerate(self.devices)}
 
     def state(self) -> NodeState:
         return NodeState(self.node.pool, self.cpu_milli, self.memory_mib, self.placeable(self.free))
@@ -100,10 +106,10 @@ class Fleet:
         found = self._index.best(demand)
         if found is None:
             return None
-        entry, choice = found
+        entry, way = found
         use = self._index.first(entry)
         assert isinstance(use, _NodeUse)
-        return Placement(use.node.id, demand.cpu_milli, demand.memory_mib, self._shares(use, demand, choice.picks))
+        return Placement(use.node.id, demand.cpu_milli, demand.memory_mib, self._shares(use, demand, way))
 
     def take(self, placement: Placement) -> None:
         """Mark the placement's parts as granted. Raises `PlacementConflictError` or `UnknownDeviceError`, and then changes nothing."""
@@ -174,21 +180,21 @@ class Fleet:
             repeats += 1
         return repeats
 
-    def _shares(self, use: _NodeUse, demand: Demand, picks: tuple[Pick, ...]) -> tuple[Share, ...]:
-        shares: list[Share] = []
-        taken: set[int] = set()
-        for pick in picks:
-            at = next(
-                at
-                for at, free in enumerate(use.free)
-                if free == pick.before and at not in taken and use.devices[at].id not in use.lost
-            )
-            taken.add(at)
+    def _shares(self, use: _NodeUse, demand: Demand, way: Way) -> tuple[Share, ...]:
+        if len(way) == 1 and not use.lost:
+            at = use.free.index(way[0].before)
+            return (share_of(use.devices[at], demand, way[0]),)
+        left = [at for at, device in enumerate(use.devices) if device.id not in use.lost]
+        shares = []
+        for pick in way:
+            at = next(at for at in left if use.free[at] == pick.before)
+            left.remove(at)
             shares.append(share_of(use.devices[at], demand, pick))
         return tuple(shares)
 
     def _set(self, use: _NodeUse, cpu_milli: int, memory_mib: int, free: list[DeviceFree]) -> None:
-        use.cpu_milli, use.memory_mib, use.free = cpu_milli, memory_mib, free
+        use.cpu_milli, use.memory_mib = cpu_milli, memory_mib
+        use.free[:] = free
         self._index.leave(use)
         use.entry = self._index.enter(use, use.state())
 
@@ -210,7 +216,7 @@ class Fleet:
 
     @staticmethod
     def _position(use: _NodeUse, share: Share) -> int:
-        for at, device in enumerate(use.devices):
-            if device.id == share.device:
-                return at
-        raise UnknownDeviceError("There is no device %(device)s.", device=share.device)
+        at = use.position.get(share.device)
+        if at is None:
+            raise UnknownDeviceError("There is no device %(device)s.", device=share.device)
+        return at

@@ -4,9 +4,7 @@ These are named tuples rather than dataclasses because they are dictionary keys 
 order are computed in C.
 """
 
-from collections.abc import Container
 from dataclasses import dataclass
-from itertools import groupby
 from typing import NamedTuple
 
 from hub.gpu.mig import MigLayout, free_milli, profiles
@@ -37,6 +35,10 @@ class Pick(NamedTuple):
     before: DeviceFree
     after: DeviceFree
     start: int
+
+
+Way = tuple[Pick, ...]
+"""One way for a node's devices to serve a demand; empty if it asks for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,34 +118,6 @@ def usable_milli(kind: DeviceKind, free: DeviceFree, demand: Demand) -> int:
         return kind.layout.usable_milli(demand.mig, free.slices)
     fits = free.compute_milli >= demand.compute_milli and free.memory_mib >= demand.device_memory_mib
     return free.compute_milli if fits else 0
-
-
-def options(
-    kinds: Kinds, devices: tuple[DeviceFree, ...], demand: Demand, admitting: Container[int]
-) -> list[tuple[Pick, ...]]:
-    """The different ways the `devices` of one node can serve `demand`: one per distinct device state, tightest first.
-
-    `admitting` says which kinds admit it. A demand for several devices takes the tightest that fit, all of one kind.
-    """
-    if demand.devices == 0:
-        return [()]
-    if demand.mig is not None:
-        return [
-            (Pick(free, after, start),)
-            for free in dict.fromkeys(devices)
-            if free.kind in admitting
-            for start, after in kinds.moves(free, demand.mig)
-        ]
-    compute_milli, memory_mib = demand.compute_milli, demand.device_memory_mib
-    fitting = [
-        Pick(free, DeviceFree(free.kind, free.compute_milli - compute_milli, free.memory_mib - memory_mib, 0), -1)
-        for free in (dict.fromkeys(devices) if demand.devices == 1 else devices)
-        if free.compute_milli >= compute_milli and free.memory_mib >= memory_mib and free.kind in admitting
-    ]
-    if demand.devices == 1:
-        return [(pick,) for pick in fitting]
-    alike = (tuple(picks) for _, picks in groupby(fitting, key=lambda pick: pick.before.kind))
-    return [picks[: demand.devices] for picks in alike if len(picks) >= demand.devices]
 
 
 def with_slices(free: DeviceFree, slices: int) -> DeviceFree:
