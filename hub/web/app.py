@@ -15,19 +15,26 @@ import hub
 from hub.errors import HubError
 from hub.web import (
     account_pages,
+    devices_page,
     home_page,
     invitation_pages,
     language_page,
+    lease_api,
     people_pages,
+    queue_page,
+    quota_pages,
     roster_api,
     server_pages,
+    share_page,
     sign_in,
     static_files,
+    usage_page,
 )
 from hub.web.centre import Centre, centre_of
 from hub.web.errors import RequestTooLargeError
 from hub.web.front import SignInNeeded
 from hub.web.headers import GuardHeaders
+from hub.web.lean_route import LeanFront
 from hub.web.page_session import PREFIX
 from hub.web.refusals import as_hub_error, as_json, retry_after
 
@@ -39,10 +46,26 @@ MAX_READ_BYTES = 1024 * 1024
 """Where reading ends for requests that did not say how long they are; FastAPI answers those itself."""
 
 
+_PAGES = (
+    sign_in,
+    language_page,
+    home_page,
+    share_page,
+    queue_page,
+    server_pages,
+    devices_page,
+    quota_pages,
+    usage_page,
+    people_pages,
+    account_pages,
+    invitation_pages,
+)
+
+
 def create_app(centre: Centre) -> FastAPI:
     """The application. It closes the centre's connections when it ends, not its database."""
     app = FastAPI(
-        title="Practicum roster",
+        title="Practicum",
         version=hub.__version__,
         openapi_url=f"{roster_api.API_PREFIX}/openapi.json",
         docs_url=None,  # FastAPI's page loads its scripts from another site
@@ -53,9 +76,11 @@ def create_app(centre: Centre) -> FastAPI:
     )
     app.state.centre = app.state.front = centre
     app.add_middleware(GuardHeaders)
-    pages = (sign_in, language_page, home_page, server_pages, people_pages, account_pages, invitation_pages)
-    for module in pages:
+    app.add_middleware(LeanFront, router=lease_api.router)
+    for module in _PAGES:
         app.include_router(module.router, prefix=PREFIX.rstrip("/"))
+    app.include_router(lease_api.router)
+    app.include_router(lease_api.reads)
     app.include_router(static_files.router, prefix=PREFIX.rstrip("/"))
     app.include_router(roster_api.router)
     app.add_exception_handler(SignInNeeded, _to_sign_in)
@@ -97,7 +122,7 @@ async def _to_sign_in(request: Request, needed: Exception) -> Response:
 async def _to_sentence(request: Request, failure: Exception) -> Response:
     """Any failure as one sentence: JSON for the API, a page with a way on for people."""
     error = as_hub_error(failure)
-    if request.url.path.startswith((f"{roster_api.API_PREFIX}/", f"{PREFIX}server/events")):
+    if request.url.path.startswith(f"{roster_api.API_PREFIX}/") or request.url.path.endswith("/events"):
         return as_json(error)
     centre = centre_of(request)
     response = centre.renderer.error_page(request, error, getattr(request.state, "signed_in", None))

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from hub.cohorts import model
 from hub.web.centre import Centre
 from hub.web.errors import TokenInvalidError
+from hub.web.server_share import ServerShare, share_of
 from hub.web.visitors import CentreOf
 
 API_PREFIX = "/services/practicum/api/v1"
@@ -79,6 +80,7 @@ class ServerPlan(BaseModel):
     uid: int | None = Field(description="Null where the centre does not run as root.")
     language: Literal["en", "zh-CN"]
     lessons: list[Lesson]
+    share: ServerShare | None = Field(description="What its live lease gives it, if that is held at this moment.")
 
 
 class Refusal(BaseModel):
@@ -134,7 +136,8 @@ async def plan_server(name: str, centre: CentreOf) -> ServerPlan:
     """What to start for that person now; 403 if they may not start a server."""
     plan = await to_thread.run_sync(centre.cohorts.roster.plan_server, name)
     lessons = [Lesson(course=lesson.course, assignment=lesson.assignment) for lesson in plan.lessons]
-    return ServerPlan.model_validate({**_fields(plan), "lessons": lessons})
+    share = share_of(centre.leases, plan.name)
+    return ServerPlan.model_validate({**_fields(plan), "lessons": lessons, "share": share})
 
 
 @router.put("/people/{name}/language", dependencies=[Depends(_services_only)], status_code=204)

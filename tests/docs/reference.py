@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from hub.cli import COMMANDS, cli
 from hub.settings import Settings
+from tests.docs import lease_api
 
 SETTINGS_PAGE, COMMANDS_PAGE = (
     Path(__file__).parents[2] / "docs" / "reference" / name for name in ("settings.md", "command-line.md")
@@ -18,12 +19,13 @@ SETTINGS_PAGE, COMMANDS_PAGE = (
 
 
 def renew() -> None:
-    """Bring the generated parts of both pages up to the code."""
+    """Bring the generated parts of all pages up to the code."""
     head, _, rest = SETTINGS_PAGE.read_text(encoding="utf-8").partition("|---|---|---|\n")
     tail = rest[rest.index("\n## Environment") :]
     SETTINGS_PAGE.write_text("\n".join([f"{head}|---|---|---|", *settings_rows(), tail]), encoding="utf-8")
     intro = COMMANDS_PAGE.read_text(encoding="utf-8").partition("## practicum ")[0]
     COMMANDS_PAGE.write_text(intro + "\n".join(command_sections()), encoding="utf-8")
+    lease_api.renew()
 
 
 def settings_rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.cohorts.service import CohortService
+from tests.docs.lease_api import openapi as lease_openapi
 from tests.hub.web.browser import HOME, NAVIGATION
 from tests.hub.web.conftest import GRADER_TOKEN, HUB_TOKEN
 
@@ -70,6 +71,7 @@ async def test_a_server_plan(hub: httpx.AsyncClient, cohorts: CohortService) -> 
         "uid": 200_000,
         "language": "en",
         "lessons": [{"course": "data-processing", "assignment": "quality-audit"}],
+        "share": None,
     }
     cohorts.roster.set_active("lin.na", False)
     answer = await hub.post(f"{API}/people/lin.na/server-plans", json={})
@@ -99,6 +101,7 @@ async def test_nobody_without_the_hubs_token_learns_anything(hub: httpx.AsyncCli
 async def test_the_api_is_described_and_describes_nothing_else(hub: httpx.AsyncClient) -> None:
     description = (await hub.get(f"{API}/openapi.json")).json()
     assert set(description["paths"]) == {
+        *lease_openapi()["paths"],
         f"{API}/sign-ins",
         f"{API}/people/{{name}}",
         f"{API}/people/{{name}}/server-plans",
