@@ -11,6 +11,7 @@ from hub.gpu.model import Node
 from hub.leases.allocator import Allocator
 from hub.leases.asks import checked_ask, checked_quota, is_id
 from hub.leases.errors import LeaseEndedError, UnknownLeaseError
+from hub.leases.figures import Figures
 from hub.leases.model import (
     Ask,
     Availability,
@@ -46,6 +47,8 @@ class LeaseDesk:
         """`claim_s`: how long an offer stands."""
         self.taken_back = 0
         """How many leases so far have ended while their sessions may go on: the reconciler then looks at once."""
+        self.figures = Figures()
+        """What happened since this desk was made, counted."""
         self._database = database
         self._clock = clock
         self._published = Published()
@@ -53,6 +56,7 @@ class LeaseDesk:
         self._allocator = Allocator(
             database, clock, offers, claim_s=claim_s, published=self._publish, restored=self._start_afresh
         )
+        self._allocator.watch_commits = self.figures.note_commit
 
     async def __aenter__(self) -> "LeaseDesk":
         """Take over the database's leases. Raises `DatabaseUnavailableError`."""
@@ -195,10 +199,6 @@ class LeaseDesk:
         if unseen:
             await self._allocator.run(lambda book, now: book.see(unseen, now))
 
-    def watch_commits(self, watcher: Callable[[int, float], None]) -> None:
-        """Have `watcher` told of every commit: how many requests it answered, and the seconds it took to write."""
-        self._allocator.watch_commits = watcher
-
     def now(self) -> datetime:
         """The time by which leases are decided; it never goes back."""
         return self._allocator.now()
@@ -207,6 +207,8 @@ class LeaseDesk:
 
     def _publish(self, leases: Iterable[Lease]) -> None:
         leases = tuple(leases)
+        for lease in leases:
+            self.figures.note(self._published.find(lease.id), lease)
         self.taken_back += sum(lease.reason in TAKEN_BACK for lease in leases)
         self._published.put(leases)
         self._outlooks.learn(leases)

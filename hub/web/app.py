@@ -20,6 +20,7 @@ from hub.web import (
     invitation_pages,
     language_page,
     lease_api,
+    metrics,
     people_pages,
     queue_page,
     quota_pages,
@@ -81,6 +82,7 @@ def create_app(centre: Centre) -> FastAPI:
         app.include_router(module.router, prefix=PREFIX.rstrip("/"))
     app.include_router(lease_api.router)
     app.include_router(lease_api.reads)
+    app.include_router(metrics.router, prefix=PREFIX.rstrip("/"))
     app.include_router(static_files.router, prefix=PREFIX.rstrip("/"))
     app.include_router(roster_api.router)
     app.add_exception_handler(SignInNeeded, _to_sign_in)

@@ -1,7 +1,12 @@
 """The lease API's page says what the code does."""
 
+import re
+from pathlib import Path
+
 from hub.leases.errors import LeaseError
 from tests.docs.lease_api import HEADING, PAGE, openapi, operation_sections
+
+METRICS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
 
 def test_every_operation_is_documented_and_no_other() -> None:
@@ -18,6 +23,13 @@ def test_every_failure_of_leases_is_an_answer_of_some_operation() -> None:
         for code in answer.get("x-codes", ())
     }
     assert {error.code for error in _children(LeaseError)} <= documented
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    source = (Path(__file__).parents[2] / "hub" / "web" / "metrics.py").read_text(encoding="utf-8")
+    made = set(re.findall(r'"(practicum_[a-z_]+)"', source))
+    rows = re.findall(r"^\| `(practicum_[a-z_]+)` \| (\w+)", METRICS_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert made == {name.removesuffix("_total") if kind == "counter" else name for name, kind in rows}
 
 
 def _children(kind: type[LeaseError]) -> set[type[LeaseError]]:

@@ -31,6 +31,7 @@ from tests.hub.web.fake_jupyterhub import SERVICE_TOKEN, FakeJupyterHub
 
 HUB_TOKEN = "the hub's token"
 GRADER_TOKEN = "the grader's token"
+METRICS_TOKEN = "the token of Prometheus"
 
 
 @pytest.fixture
@@ -104,6 +105,7 @@ async def app(
             leases,
             HUB_TOKEN,
             GRADER_TOKEN,
+            metrics_token=METRICS_TOKEN,
         )
     )
     async with made.router.lifespan_context(made):
