@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from grader.overview import Entry, State
-from grader.people import Person
+from grader.people import PeopleUnreachableError, Person
 from grader.web.access import DeskOf, practicum_only
 from grader.web.dates import in_words, written
 from grader.web.desk import HOME
@@ -47,7 +47,11 @@ async def read_due_lines(
         raise RequestInvalidError from exc
     if not isinstance(body, Mapping) or body.get("name") != name:
         raise RequestInvalidError
-    entries = await to_thread.run_sync(desk.overview.of, Person.from_json(body))
+    try:
+        person = Person.from_json(body)
+    except PeopleUnreachableError as exc:
+        raise RequestInvalidError from exc
+    entries = await to_thread.run_sync(desk.overview.of, person)
     translator, now = desk.renderer.translator_of(language), desk.grading.clock.now()
     return DueLines(
         lines=[

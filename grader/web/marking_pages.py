@@ -93,10 +93,11 @@ async def show_answer(
 @router.post("/{submission_id}/{notebook}/{grade_id}")
 async def give(request: Request, desk: DeskOf, visitor: FormInstructor, taught: TaughtOf, answer: AnswerOf) -> Response:
     """Store points and comment, and go on to the next answer that waits."""
-    form = {name: str(value) for name, value in (await request.form()).items()}
+    sent = await request.form()
+    form = {name: str(sent.get(name) or "") for name in ("points", "comment")}
     try:
         cell = await to_thread.run_sync(_cell, desk, answer)
-        points = _points(form.get("points", ""), cell.max_points)
+        points = _points(form["points"], cell.max_points)
         await to_thread.run_sync(
             lambda: desk.grading.manual.give(
                 answer.work,
@@ -104,7 +105,7 @@ async def give(request: Request, desk: DeskOf, visitor: FormInstructor, taught: 
                 answer.grade_id,
                 points=points,
                 given_by=visitor.person.name,
-                comment=form.get("comment", ""),
+                comment=form["comment"],
                 extra_credit=cell.extra_credit,
             )
         )

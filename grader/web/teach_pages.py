@@ -20,6 +20,7 @@ from grader.web.teaching import Taught, TaughtOf, note
 router = APIRouter(prefix="/teach/{course}/{assignment}", include_in_schema=False)
 
 MAX_ATTEMPTS = 1000
+_RELEASE_FIELDS = ("due", "closes", "grace_minutes", "attempts", "late_percent")
 _MAX_GRACE_MINUTES = 14 * 24 * 60
 
 
@@ -32,8 +33,9 @@ async def show_assignment(request: Request, desk: DeskOf, visitor: PageInstructo
 @router.post("/release")
 async def release(request: Request, desk: DeskOf, visitor: FormInstructor, taught: TaughtOf) -> Response:
     """Release the assignment to learners, or change its dates; a refusal keeps what was typed."""
-    form = {key: str(value) for key, value in (await request.form()).multi_items() if key != "cohort"}
-    cohorts = [str(each) for each in (await request.form()).getlist("cohort")]
+    sent = await request.form()
+    form = {name: str(sent.get(name) or "") for name in _RELEASE_FIELDS}
+    cohorts = [str(each) for each in sent.getlist("cohort")]
     try:
         terms, late_percent = _terms(form, desk)
         if not await to_thread.run_sync(desk.titles.languages, taught.course, taught.assignment):

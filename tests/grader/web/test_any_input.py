@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from grader.exchange.terms import Terms
@@ -122,6 +122,7 @@ queries = st.dictionaries(
 )
 SETTINGS: dict[str, Any] = {
     "deadline": None,
+    "phases": [Phase.explicit, Phase.reuse, Phase.generate],  # eight calls say enough; making them less takes minutes
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 }
 

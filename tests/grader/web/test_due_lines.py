@@ -52,8 +52,8 @@ async def test_only_the_practicum_service_may_ask(school: School, token: str) ->
         assert (answer.status_code, answer.json()["code"]) == (401, "token-invalid")
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"name": "wang.wei"}', b"\xff"])
-async def test_a_body_that_describes_somebody_else_is_refused(school: School, body: bytes) -> None:
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"name": "wang.wei"}', b'{"name": "lin.na"}', b"\xff"])
+async def test_a_body_that_describes_somebody_else_or_nobody_is_refused(school: School, body: bytes) -> None:
     headers = {"authorization": f"Bearer {GRADER_TOKEN}"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(school.app), base_url=f"http://grader{API}") as client:
         answer = await client.post("/people/lin.na/due-lines", content=body, headers=headers)

@@ -445,3 +445,23 @@ def _learner() -> object:
     from hub.cohorts.model import Role
 
     return Role.LEARNER
+
+
+@pytest.mark.parametrize(("form", "values"), [
+    ("/release", {"due": "0"}),
+    ("/release", {"grace_minutes": "x"}),
+    ("/marking/", {"points": "x"}),
+])  # fmt: skip
+async def test_a_form_with_fields_missing_is_refused_with_a_page(
+    school: School, visit: Visit, form: str, values: dict[str, str]
+) -> None:
+    school.offer()
+    school.submit("lin.na", school.birds.learner(RIGHT, "Because."))
+    school.grading.service.enqueue("birds", "weigh", requested_by="ian")
+    school.drain()
+    ian = visit("ian")
+    await ian.open(TEACH if form == "/release" else f"{TEACH}/marking")
+    target, fields = form_of(ian.page, form)
+    answer = await ian.post(target, data={"form_token": fields["form_token"], **values})
+    assert answer.status_code == 422
+    assert '<div class="notice bad"' in answer.text
