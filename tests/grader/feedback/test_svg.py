@@ -88,7 +88,7 @@ def test_a_plot_is_shown_as_a_picture_of_its_own() -> None:
     html = sanitize.output({"output_type": "display_data", "data": data})
     [image] = BeautifulSoup(html, "html.parser").find_all(True)
     assert image.name == "img"
-    kind, _, text = image["src"].partition(";base64,")
+    kind, _, text = str(image["src"]).partition(";base64,")
     assert kind == "data:image/svg+xml"
     assert base64.b64decode(text).decode() == svg.cleaned(drawing("<circle r='4'/>"))
 
