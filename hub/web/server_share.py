@@ -28,8 +28,10 @@ class ServerShare(BaseModel):
     engine: Literal["whole", "mig", "mps", "slice", "cpu"]
     node: str
     simulated: bool
-    cpu_milli: int | None = Field(description="Thousandths of a CPU; null with a simulated device: its host has none.")
-    memory_mib: int | None
+    cpu_milli: int = Field(
+        description="Thousandths of a CPU; 0: as a server without a share, for a simulated host has none."
+    )
+    memory_mib: int = Field(description="The same of the host's memory.")
     devices: list[DeviceShare]
 
 
@@ -38,7 +40,7 @@ def share_of(desk: LeaseDesk, name: str) -> dict[str, Any] | None:
     lease = desk.of_session(Session(SessionKind.SERVER, name))
     if lease is None or lease.status is not LeaseStatus.HELD:
         return None
-    return described(lease, {view.device.id: view.device for view in desk.devices()})
+    return described(lease, {device.id: device for node in desk.offers.nodes for device in node.devices})
 
 
 def described(lease: Lease, devices: dict[str, Device]) -> dict[str, Any]:
@@ -55,8 +57,8 @@ def described(lease: Lease, devices: dict[str, Device]) -> dict[str, Any]:
         "engine": parts[0][1].engine.value if parts else Engine.CPU.value,
         "node": placed.node,
         "simulated": simulated,
-        "cpu_milli": None if simulated else placed.cpu_milli,
-        "memory_mib": None if simulated else placed.memory_mib,
+        "cpu_milli": 0 if simulated else placed.cpu_milli,
+        "memory_mib": 0 if simulated else placed.memory_mib,
         "devices": [
             {
                 "id": share.device,

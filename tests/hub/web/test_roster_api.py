@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.cohorts.service import CohortService
+from hub.leases.desk import LeaseDesk
+from hub.leases.model import Ask, Session, SessionKind
 from tests.docs.lease_api import openapi as lease_openapi
 from tests.hub.web.browser import HOME, NAVIGATION
 from tests.hub.web.conftest import GRADER_TOKEN, HUB_TOKEN
@@ -77,6 +79,46 @@ async def test_a_server_plan(hub: httpx.AsyncClient, cohorts: CohortService) -> 
     answer = await hub.post(f"{API}/people/lin.na/server-plans", json={})
     assert (answer.status_code, answer.json()["code"]) == (403, "not-active")
     assert (await hub.post(f"{API}/people/nobody/server-plans", json={})).status_code == 404
+
+
+async def test_a_server_plan_has_the_share_that_is_held_at_that_moment(
+    hub: httpx.AsyncClient, leases: LeaseDesk
+) -> None:
+    async def share() -> dict[str, object] | None:
+        found: dict[str, object] | None = (await hub.post(f"{API}/people/lin.na/server-plans", json={})).json()["share"]
+        return found
+
+    session = Session(SessionKind.SERVER, "lin.na")
+    others = Session(SessionKind.SERVER, "wang.wei")
+    whole = await leases.acquire(Ask("1", others, "wang.wei", "spring", "", "cpu.whole"))
+    lease = await leases.acquire(Ask("2", session, "lin.na", "spring", "", "cpu.quarter"))
+    assert await share() is None  # it waits
+    await leases.release(whole.id)
+    assert await share() is None  # it is offered
+    lease = await leases.claim(lease.id)
+    assert await share() == {
+        "lease": lease.id,
+        "fence": lease.fence,
+        "profile": "cpu.quarter",
+        "pool": "cpu",
+        "engine": "cpu",
+        "node": "machine",
+        "simulated": False,
+        "cpu_milli": 1000,
+        "memory_mib": 2048,
+        "devices": [],
+    }
+    await leases.release(lease.id)
+    assert await share() is None
+
+
+async def test_a_share_of_a_simulated_device_brings_no_processors(hub: httpx.AsyncClient, leases: LeaseDesk) -> None:
+    session = Session(SessionKind.SERVER, "lin.na")
+    await leases.acquire(Ask("1", session, "lin.na", "spring", "", "h100-80gb.eighth"))
+    share = (await hub.post(f"{API}/people/lin.na/server-plans", json={})).json()["share"]
+    assert (share["engine"], share["simulated"], share["cpu_milli"], share["memory_mib"]) == ("slice", True, 0, 0)
+    (device,) = share["devices"]
+    assert (device["compute_milli"], device["simulated"]) == (125, True)
 
 
 @pytest.mark.parametrize("token", ["", "Bearer", "Bearer x", f"Basic {HUB_TOKEN}", "Bearer 😀".encode()])
