@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
@@ -75,7 +75,7 @@ async def _report(centre: Centre, person: Person, days: int) -> Report:
     """Raises `NotPermittedError` for who administers nobody."""
     people = await to_thread.run_sync(centre.cohorts.roster.managed_people, person)
     cohorts = await to_thread.run_sync(centre.cohorts.roster.managed_cohorts, person)
-    until = datetime.now(UTC)
+    until = centre.leases.now()
     since = until - timedelta(days=days)
     lines = await centre.leases.usage(since, until)
     slugs = {cohort.slug: cohort.name for cohort in cohorts}

@@ -6,13 +6,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from hub.cohorts.service import CohortService
+from hub.leases.desk import LeaseDesk
 from hub.settings import Settings
 from tests.hub.web.browser import HOME, NAVIGATION, SCRIPT, Browser, form_of
 from tests.hub.web.fake_jupyterhub import FakeJupyterHub
 
 Visit = Callable[..., Browser]
 
-PAGES = (HOME, f"{HOME}people", f"{HOME}account", f"{HOME}server")
+PAGES = tuple(
+    HOME + path
+    for path in ("", "people", "account", "server", "server/share", "devices", "usage", "usage/usage.csv", "quotas")
+)
 
 NOT_NAVIGATIONS = [
     SCRIPT,
@@ -72,7 +76,7 @@ async def test_a_form_is_taken_from_a_window_of_this_origin_alone(
 
 @pytest.mark.parametrize("token", ["", "x", "😀", "0" * 64])
 async def test_a_form_without_the_sessions_token_changes_nothing(
-    visit: Visit, cohorts: CohortService, jupyterhub: FakeJupyterHub, token: str
+    visit: Visit, cohorts: CohortService, jupyterhub: FakeJupyterHub, leases: LeaseDesk, token: str
 ) -> None:
     browser = visit("ada")
     await browser.open(f"{HOME}people")
@@ -81,7 +85,12 @@ async def test_a_form_without_the_sessions_token_changes_nothing(
         ("people/lin.na/link", {}),
         ("people/lin.na/active", {"active": "no"}),
         ("server/start", {}),
+        ("server/start", {"share": "cpu.half", "key": "0" * 32}),
         ("server/stop", {}),
+        ("server/queue/claim", {}),
+        ("server/queue/leave", {}),
+        (f"devices/leases/{'0' * 32}/end", {}),
+        ("quotas", {"cohort": "spring", "pool": "cpu", "cohort_limit": "0"}),
         ("account/sign-out-everywhere", {}),
         ("account/password", {}),
         ("sign-out", {}),
@@ -90,6 +99,8 @@ async def test_a_form_without_the_sessions_token_changes_nothing(
         assert (answer.status_code, "This form has expired." in answer.text) == (403, True)
     assert cohorts.roster.person("lin.na").active
     assert not any(call.startswith(("POST /users", "DELETE")) for call in jupyterhub.calls)
+    assert await leases.list() == []
+    assert await leases.quotas() == []
     assert (await browser.get(HOME)).status_code == 200
 
 
@@ -105,15 +116,18 @@ async def test_an_event_stream_needs_the_token_that_stands_in_the_page(
     visit: Visit, jupyterhub: FakeJupyterHub
 ) -> None:
     browser = visit("lin.na")
+    _, fields = form_of(await browser.open(HOME), "server/start")
     page = await browser.open(f"{HOME}server")
     events_url = page.text.split('data-events="')[1].split('"')[0].replace("&amp;", "&")
-    _, fields = form_of(page, "server/start")
     jupyterhub.running.add("lin.na")
     assert (await browser.get(events_url, headers=SCRIPT)).status_code == 200
+    streams = [
+        HOME + path for path in ("server/events", "server/share/events", "server/queue/events", "devices/events")
+    ]
     for url in (
-        f"{HOME}server/events",
-        f"{HOME}server/events?token=x",
-        f"{HOME}server/events?token={fields['form_token']}",
+        *streams,
+        *(f"{stream}?token=x" for stream in streams),
+        *(f"{stream}?token={fields['form_token']}" for stream in streams),
     ):
         answer = await browser.get(url, headers=SCRIPT)
         assert (answer.status_code, answer.json()["code"]) == (403, "form-expired")

@@ -310,8 +310,8 @@ async def test_a_failure_of_ours_is_a_sentence_without_details(
 
 async def test_every_page_weighs_little_and_loads_nothing_from_elsewhere(visit: Visit) -> None:
     browser = visit("ada")
-    for path in (HOME, f"{HOME}people", f"{HOME}account", f"{HOME}server"):
-        page = await browser.open(path)
+    for name in ("", "people", "account", "server", "server/share", "devices", "usage", "quotas"):
+        page = await browser.open(HOME + name)
         addresses = [part.split('"')[0] for part in page.text.split('src="')[1:] + page.text.split('href="')[1:]]
         assert all(address.startswith(("/", "#")) for address in addresses), addresses
         assets = {address for address in addresses if "/static/" in address}
