@@ -31,6 +31,8 @@ class Result:
     """The promise: ours is at most `limit` times the peer (at least, where higher is better). None: no promise."""
     most: float | None = None
     """A second promise, in the unit itself: ours is at most this. None: no such promise."""
+    least: float | None = None
+    """The same where more is better: ours is at least this."""
     higher_is_better: bool = False
     notes: Sequence[str] = field(default_factory=tuple)
 
@@ -45,6 +47,8 @@ class Result:
     def kept(self) -> bool:
         """Whether every promise there is, is kept."""
         if self.most is not None and self.ours.median > self.most:
+            return False
+        if self.least is not None and self.ours.median < self.least:
             return False
         if self.limit is None:
             return True

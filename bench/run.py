@@ -42,7 +42,8 @@ def _promises(result: Result) -> str:
     side = "at least" if result.higher_is_better else "at most"
     ratio = [] if result.limit is None else [f"{side} {result.limit}"]
     most = [] if result.most is None else [f"ours at most {result.most:g} {result.unit}"]
-    return ", ".join(ratio + most)
+    least = [] if result.least is None else [f"ours at least {result.least:g} {result.unit}"]
+    return ", ".join(ratio + most + least)
 
 
 def as_json(name: str, results: Sequence[Result]) -> str:
