@@ -68,10 +68,13 @@ class ServersHere:
 
     def fall_back(self, session: RunningSession, lease: Lease | None) -> str | None:
         """Give the server the limits of one without a share, and tell it why; what could not be changed, in words."""
-        # Told last and each time: kernels that start afresh find the new limits, and the same words twice are not news.
-        unchanged = self._listed[session].running.set_limits(self._basic)
-        notice = self._notice(lease, self._profiles)
-        write_share(self._state, session.session.name, lease=None, profile=None, notice=notice)
+        server = self._listed[session]
+        unchanged = server.running.set_limits(self._basic)
+        # A server started since the listing has been told its own share under the same name.
+        if server in running_servers(self._state):
+            # Told last and each time: kernels that start afresh find the new limits, and the same words twice are not news.
+            notice = self._notice(lease, self._profiles)
+            write_share(self._state, server.name, lease=None, profile=None, notice=notice)
         return " ".join(f"{each.resource.value}: {each.reason.value}" for each in unchanged) or None
 
 
