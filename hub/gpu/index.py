@@ -7,13 +7,13 @@ order: a demand is scored only on those at the front, until the next bound is ab
 
 Of a workload of many sizes, where every decision makes a state nobody has seen, a demand so looks at two or three states instead of all that
 changed since it was last asked for. A state is bounded when a demand asks, not when a node enters it: not for parts that nobody asks for.
-Nothing is removed when a state's last node leaves; it is skipped, and swept out in passing.
+Nothing is removed when a state's last node leaves, but when a search comes upon it, or a list has doubled.
 
 States, parts and demands are referred to by number: Python's garbage collector does not follow numbers, and following references from
 every state to every score took it a third of the time.
 """
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
@@ -29,8 +29,6 @@ DEMANDS_LIMIT = 512
 """Distinct demands with scores of their own before all are forgotten; bounds memory under made-up sizes."""
 MANY = 32
 """So many new bounds are sorted in rather than inserted one by one."""
-SWEEP_AT = 8
-"""So many states without nodes at the front of a list, before they are taken out."""
 
 
 class Scoring(Protocol):
@@ -208,25 +206,28 @@ class StateIndex:
     def _least(self, ask: _Ask) -> Entry | None:
         """The entry in a demand's list that scores least for it; of equals, the least state."""
         cpu_milli, memory_mib = ask.demand.cpu_milli, ask.demand.memory_mib
-        entries = self._entries
+        entries, listing = self._entries, ask.listing
         found: Entry | None = None
-        limit = best = dead = 0
-        for bound, number, free_cpu_milli, free_memory_mib in ask.listing.items:
+        limit = best = 0
+        dead: list[_Item] = []
+        for item in listing.items:
+            bound, number, free_cpu_milli, free_memory_mib = item
             if bound > limit and found is not None:
                 break
             if free_cpu_milli < cpu_milli or free_memory_mib < memory_mib:
                 continue
             entry = entries.get(number)
             if entry is None or not entry.count:
-                dead += 1
+                dead.append(item)
                 continue
             score = entry.scores.get(ask.number)
             if score is None:
                 score = self._score(entry, ask)
             if found is None or score < best or (score == best and entry.state < found.state):
                 found, best, limit = entry, score, score + ask.allowance
-        if dead > SWEEP_AT:
-            self._sweep(ask.listing)
+        for item in dead:
+            del listing.items[bisect_left(listing.items, item)]
+            listing.listed.discard(item[1])
         return found
 
     def _score(self, entry: Entry, ask: _Ask) -> int:

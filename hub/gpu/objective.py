@@ -33,7 +33,6 @@ DEVICE_SETS_LIMIT = 20_000
 PARTS_LIMIT = 2_000
 """Remembered values before a memory starts afresh; bounds memory under endlessly many sizes."""
 NOTHING_GOES_ALONG = Rate(0, 0, 0)
-NOTHING_TAKEN: tuple[Way, ...] = ((),)
 
 
 class Choice(NamedTuple):
@@ -79,6 +78,7 @@ class Objective:
         self._total = sum(weight for _, weight in workload.weights) or 1
         hosts = Hosts(kinds, workload.weights, workload.rates())
         self._cpus, self._memories, self._tables = hosts.cpus, hosts.memories, hosts.tables
+        self._nothing = DevicePart(kinds, Demand())
         self._numbers = count()
         self._device_sets: dict[tuple[str, tuple[DeviceFree, ...]], DeviceSet] = {}
         self._parts: dict[Demand, DevicePart] = {}
@@ -114,27 +114,43 @@ class Objective:
 
     def waste(self, devices: DeviceSet, cpu_milli: int, memory_mib: int) -> int:
         """Millionths of a device wasted on a node with these devices, CPU and memory free: parts 1 and 2."""
-        wasted, _ = self._least(devices, NOTHING_TAKEN, 0, cpu_milli, memory_mib)
-        return wasted
+        nothing_taken = self.after(devices, self._nothing, cpu_milli, memory_mib)
+        assert nothing_taken is not None
+        return nothing_taken - _room(cpu_milli, devices.compute_milli)
 
     def after(self, devices: DeviceSet, part: DevicePart, cpu_milli: int, memory_mib: int) -> int | None:
-        """Parts 1 to 3 once `part` is taken in the best way and so much is left of the host; None if it does not fit."""
+        """Parts 1 to 3 once `part` is taken in the best way and so much is left of the host; None if it does not fit.
+
+        The ways differ in fragments alone: the host serves the same, and the devices have the same compute left in all.
+        """
         ways = devices.ways.get(part)
         if ways is None:
             ways = devices.serve(part)
         if not ways:
             return None
-        wasted, _ = self._least(devices, ways, part.compute_milli, cpu_milli, memory_mib)
-        room = cpu_milli * ROOM_PER_CPU_MILLI[0] // ROOM_PER_CPU_MILLI[1]
+        cpu_step, served, served_of_all = self._cpus[cpu_milli]
+        memory_step, by_memory, by_memory_of_all = self._memories[memory_mib]
+        fragments, _ = self._tables[cpu_step, memory_step].least(devices, ways)
         compute_milli = devices.compute_milli - part.compute_milli
-        return wasted + room + compute_milli * ROOM_PER_COMPUTE_MILLI[0] // ROOM_PER_COMPUTE_MILLI[1]
+        after = fragments * MICRO // self._total + _room(cpu_milli, compute_milli)
+        # Half of a decision's time goes into this function; min() would take a twentieth of that.
+        if by_memory < served:  # noqa: PLR1730
+            served = by_memory
+        if by_memory_of_all < served_of_all:  # noqa: PLR1730
+            served_of_all = by_memory_of_all
+        if served < compute_milli:
+            after += STRANDED_PER_RATE * (compute_milli - served)
+        if served_of_all < compute_milli:
+            after += STRANDED_PER_RATE * (compute_milli - served_of_all)
+        return after
 
     def way(self, devices: DeviceSet, part: DevicePart, cpu_milli: int, memory_mib: int) -> Way:
         """The best way to take a `part` that fits, where so much is left of the host. Of equals the tightest."""
         ways = devices.serve(part)
         if len(ways) == 1:
             return ways[0]
-        _, way = self._least(devices, ways, part.compute_milli, cpu_milli, memory_mib)
+        table = self._tables[self._cpus[cpu_milli][0], self._memories[memory_mib][0]]
+        _, way = table.least(devices, ways)
         return way
 
     def best(self, state: NodeState, demand: Demand) -> Choice | None:
@@ -150,25 +166,10 @@ class Objective:
         waste = self.waste(devices, state.cpu_milli, state.memory_mib)
         return Choice(after - waste, self.way(devices, part, cpu_milli, memory_mib))
 
-    def _least(
-        self, devices: DeviceSet, ways: tuple[Way, ...], taken_milli: int, cpu_milli: int, memory_mib: int
-    ) -> tuple[int, Way]:
-        """The waste after the best of `ways`, and that way: of equals the one listed first.
 
-        The ways differ in fragments alone: the host serves the same, and the devices have `taken_milli` less in all.
-        """
-        cpu_step, served, served_of_all = self._cpus[cpu_milli]
-        memory_step, by_memory, by_memory_of_all = self._memories[memory_mib]
-        fragments, way = self._tables[cpu_step, memory_step].least(devices, ways)
-        wasted = fragments * MICRO // self._total
-        compute_milli = devices.compute_milli - taken_milli
-        # This is where a decision's time goes; min() would take a twentieth of it.
-        if by_memory < served:  # noqa: PLR1730
-            served = by_memory
-        if by_memory_of_all < served_of_all:  # noqa: PLR1730
-            served_of_all = by_memory_of_all
-        if served < compute_milli:
-            wasted += STRANDED_PER_RATE * (compute_milli - served)
-        if served_of_all < compute_milli:
-            wasted += STRANDED_PER_RATE * (compute_milli - served_of_all)
-        return wasted, way
+def _room(cpu_milli: int, compute_milli: int) -> int:
+    """Part 3."""
+    return (
+        cpu_milli * ROOM_PER_CPU_MILLI[0] // ROOM_PER_CPU_MILLI[1]
+        + compute_milli * ROOM_PER_COMPUTE_MILLI[0] // ROOM_PER_COMPUTE_MILLI[1]
+    )
