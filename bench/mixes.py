@@ -1,6 +1,7 @@
 """Clusters and pods made up from a seed, so that a policy is not only tried on the traces it was weighed with."""
 
 import random
+from dataclasses import replace
 
 from bench.traces import POOL, Trace
 from hub.gpu.model import WHOLE_MILLI, Demand, Device, Engine, Node
@@ -29,6 +30,24 @@ def perturbed(trace: Trace, seed: int) -> Trace:
     factor = {pod: 2 ** draw.uniform(-1, 1) for pod in dict.fromkeys(trace.pods)}
     pods = draw.choices(trace.pods, [factor[pod] for pod in trace.pods], k=len(trace.pods) * 2 // 3)
     return Trace(tuple(draw.sample(trace.nodes, max(1, len(trace.nodes) * 2 // 3))), tuple(pods))
+
+
+def resized(trace: Trace, devices: int) -> tuple[Node, ...]:
+    """Nodes drawn from the trace's until they have so many devices; the last drawn are passed over if they have too many."""
+    draw = random.Random(f"size {devices}")
+    smallest = min(len(node.devices) for node in trace.nodes if node.devices)
+    nodes: list[Node] = []
+    while devices >= smallest:
+        like = draw.choice(trace.nodes)
+        if 0 < len(like.devices) <= devices:
+            nodes.append(_renamed(like, f"n{len(nodes):05d}"))
+            devices -= len(like.devices)
+    return tuple(nodes)
+
+
+def _renamed(node: Node, name: str) -> Node:
+    devices = tuple(replace(device, id=f"{name}/{at}", node=name) for at, device in enumerate(node.devices))
+    return replace(node, id=name, devices=devices)
 
 
 def _node(node: str, model: str, gpus: int, cpus: int, memory_mib_per_cpu: int) -> Node:

@@ -1,16 +1,18 @@
 """How fast placements are decided, and how that grows with the fleet.
 
-A centre at work: devices by time slice and by MIG, shares of every size on offer, drawn alike often by compute. The fleet is filled until demands are
-refused; then in each round some leases end at random and as many demands are placed. A decision is `find` and, if it found, `take`.
-Times are of this process's CPU: what one core does, whoever else the machine serves.
+A fleet is filled until demands are refused; then in each round some leases end at random and as many demands are placed. A decision is
+`find` and, if it found, `take`: nothing is left for later, what `take` changes is looked at by the finds that follow. Giving back is timed
+beside it. Times are of this process's CPU, garbage collection included: what one core does, whoever else the machine serves.
 """
 
 import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench import mixes
+from bench.traces import Trace
 from hub.gpu.model import Demand, Node, Placement
 from hub.gpu.objective import Workload
 from hub.gpu.placement import Fleet
@@ -24,13 +26,17 @@ ROUNDS = 400
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Decisions on one fleet. Times are medians over rounds, of one decision."""
+    """Decisions on one fleet. Times are of one decision."""
 
     devices: int
     distinct_states: int
+    distinct_demands: int
     decision_us: float
+    """Mean of all."""
+    median_us: float
+    """Median of the means of rounds: without the rounds in which garbage was collected."""
     pair_us: float
-    """A decision and giving back an earlier lease."""
+    """Mean of a decision and giving back an earlier lease."""
     refused_percent: float
 
     @property
@@ -39,7 +45,7 @@ class Speed:
 
 
 def centre(devices: int) -> tuple[tuple[Node, ...], list[Demand], Workload]:
-    """A fleet of H100, three in five time-sliced and two divided by MIG, its shares, and one of each to expect."""
+    """A centre at work: H100, three in five time-sliced and two divided by MIG, its shares, and one of each to expect."""
     mig = devices * 2 // 5
     nodes = parse_simulated(f"{devices - mig}xH100-80GB, {mig}xH100-80GB:mig")
     profiles = [profile for profile in derive_profiles(nodes) if not profile.name.endswith("+me")]
@@ -47,64 +53,66 @@ def centre(devices: int) -> tuple[tuple[Node, ...], list[Demand], Workload]:
 
 
 def measure_centre(devices: int, rounds: int = ROUNDS) -> Speed:
-    """The speed on `centre(devices)`."""
+    """The speed on `centre(devices)`, its shares drawn alike often."""
     nodes, demands, workload = centre(devices)
-    return measure(Fleet(nodes, workload), devices, lambda draw: draw.choice(demands), rounds)
+    return measure(Fleet(nodes, workload), devices, demands, rounds)
 
 
-def measure(fleet: Fleet, devices: int, next_demand: Callable[[random.Random], Demand], rounds: int) -> Speed:
+def measure_trace(trace: Trace, devices: int, rounds: int = ROUNDS) -> Speed:
+    """The speed on a cluster like the trace's, of another size; pods drawn as often as they occur."""
+    nodes = mixes.resized(trace, devices)
+    return measure(Fleet(nodes, trace.workload()), devices, trace.pods, rounds)
+
+
+def measure(fleet: Fleet, devices: int, demands: Sequence[Demand], rounds: int) -> Speed:
     """The speed on a fleet that is filled first."""
     draw = random.Random(devices)
-    leases = _fill(fleet, next_demand, draw)
-    per_decision, per_return, asked, refused = [], [], 0, 0
+    leases = _fill(fleet, demands, draw)
+    deciding, returning, refused = [], [], 0
     for _ in range(rounds):
         ended = [_pop_any(leases, draw) for _ in range(min(PER_ROUND, len(leases)))]
         started = time.process_time()
         for placement in ended:
             fleet.give_back(placement)
-        per_return.append((time.process_time() - started) / PER_ROUND)
-        demands = [next_demand(draw) for _ in range(PER_ROUND)]
+        returning.append((time.process_time() - started) / len(ended))
+        asked = draw.choices(demands, k=PER_ROUND)
         placed = []
         started = time.process_time()
-        for demand in demands:
+        for demand in asked:
             found = fleet.find(demand)
             if found is not None:
                 fleet.take(found)
                 placed.append(found)
-        per_decision.append((time.process_time() - started) / PER_ROUND)
+        deciding.append((time.process_time() - started) / PER_ROUND)
         leases += placed
-        asked += PER_ROUND
         refused += PER_ROUND - len(placed)
-    decision_us = statistics.median(per_decision) * 1e6
     return Speed(
         devices=devices,
         distinct_states=fleet.distinct_states,
-        decision_us=decision_us,
-        pair_us=decision_us + statistics.median(per_return) * 1e6,
-        refused_percent=100 * refused / asked,
+        distinct_demands=len(set(demands)),
+        decision_us=statistics.mean(deciding) * 1e6,
+        median_us=statistics.median(deciding) * 1e6,
+        pair_us=(statistics.mean(deciding) + statistics.mean(returning)) * 1e6,
+        refused_percent=100 * refused / (PER_ROUND * rounds),
     )
 
 
 def report(speeds: Sequence[Speed]) -> list[str]:
-    """The lines of `bench placement --speed`."""
-    lines = ["devices  states  decisions/s  us/decision  us/decision+return  refused"]
+    """A line for each fleet."""
+    lines = ["devices  states  demands  decisions/s  us/decision  (median)  us/decision+return  refused"]
     lines += [
-        f"{one.devices:7d} {one.distinct_states:7d} {one.decisions_per_s:12,.0f} {one.decision_us:12.1f} {one.pair_us:19.1f} {one.refused_percent:7.1f}%"
+        f"{one.devices:7d} {one.distinct_states:7d} {one.distinct_demands:8d} {one.decisions_per_s:12,.0f} {one.decision_us:12.1f}"
+        f" {one.median_us:9.1f} {one.pair_us:19.1f} {one.refused_percent:7.1f}%"
         for one in speeds
     ]
-    if len(speeds) > 1:
-        ratio = speeds[-1].decision_us / speeds[0].decision_us
-        lines.append(
-            f"one decision at {speeds[-1].devices:,} devices costs {ratio:.2f} times one at {speeds[0].devices:,}"
-        )
     return lines
 
 
-def _fill(fleet: Fleet, next_demand: Callable[[random.Random], Demand], draw: random.Random) -> list[Placement]:
+def _fill(fleet: Fleet, demands: Sequence[Demand], draw: random.Random) -> list[Placement]:
     leases: list[Placement] = []
     refusals = 0
     while refusals < PER_ROUND:
-        found = fleet.find(next_demand(draw))
+        found = fleet.find(draw.choice(demands))
         if found is None:
             refusals += 1
             continue
