@@ -190,6 +190,10 @@ class StateIndex:
                 return member
             heappop(ranks)
 
+    def _place(self, entry: Entry) -> tuple[NodeState, int]:
+        """What settles equal scores: by the node too, since a state may have two entries once its devices were forgotten."""
+        return entry.state, self.first(entry).rank
+
     def _is_in(self, rank: int, entry: Entry, entering: Member) -> bool:
         member = self._members.get(rank)
         return member is entering or (member is not None and member.entry is entry)
@@ -223,7 +227,7 @@ class StateIndex:
             score = entry.scores.get(ask.number)
             if score is None:
                 score = self._score(entry, ask)
-            if found is None or score < best or (score == best and entry.state < found.state):
+            if found is None or score < best or (score == best and self._place(entry) < self._place(found)):
                 found, best, limit = entry, score, score + ask.allowance
         for item in dead:
             del listing.items[bisect_left(listing.items, item)]

@@ -1,5 +1,7 @@
 """The tables of the objective give what its definition gives, and mind no order."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +70,21 @@ def states(draw: st.DrawFn) -> tuple[Kinds, NodeState]:
 def test_waste_is_as_defined(made: tuple[Kinds, NodeState], weights: dict[Demand, int]) -> None:
     kinds, state = made
     assert wasted(Objective(Workload.of(weights), kinds), state) == defined_waste(kinds, state, weights)
+
+
+@given(states(), workloads, demands, st.integers(0, 6000), st.integers(0, 6000))
+@settings(max_examples=300, deadline=None)
+def test_taking_more_of_the_host_along_scores_better_by_the_allowance_at_most(
+    made: tuple[Kinds, NodeState], weights: dict[Demand, int], demand: Demand, cpu_milli: int, memory_mib: int
+) -> None:
+    kinds, state = made
+    objective = Objective(Workload.of(weights), kinds)
+    larger = replace(demand, cpu_milli=demand.cpu_milli + cpu_milli, memory_mib=demand.memory_mib + memory_mib)
+    assert objective.part(larger) is objective.part(demand)
+    least, more = objective.best(state, demand), objective.best(state, larger)
+    if more is not None:
+        assert least is not None
+        assert more.score >= least.score - objective.allowance(cpu_milli)
 
 
 @given(workloads, st.randoms(use_true_random=False))

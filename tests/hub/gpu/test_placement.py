@@ -1,5 +1,6 @@
 """Placement: what is taken and given back adds up, equal devices are interchangeable, and the index answers as scoring every node would."""
 
+import random
 from collections import Counter
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hub.gpu import index
+from hub.gpu import fragments, hosts, index, objective, parts
 from hub.gpu.errors import PlacementConflictError, UnknownDeviceError
 from hub.gpu.mig import UNTOUCHED, profiles
 from hub.gpu.model import Demand, Engine, Node, Placement, Share
@@ -117,34 +118,64 @@ TestChurn = Churn.TestCase
 TestChurn.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
-@pytest.fixture
-def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forgetting_old_states_demands_and_values_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered = _churned()
     monkeypatch.setattr(index, "DEAD_STATES_LIMIT", 3)
     monkeypatch.setattr(index, "DEMANDS_LIMIT", 2)
+    monkeypatch.setattr(index, "MANY", 1)
+    monkeypatch.setattr(objective, "DEVICE_SETS_LIMIT", 5)
+    monkeypatch.setattr(objective, "PARTS_LIMIT", 3)
+    monkeypatch.setattr(parts, "WAYS_LIMIT", 2)
+    monkeypatch.setattr(parts, "PICKS_LIMIT", 3)
+    monkeypatch.setattr(fragments, "TABLE_LIMIT", 4)
+    monkeypatch.setattr(hosts, "AMOUNTS_LIMIT", 4)
+    assert _churned() == remembered
 
 
-@pytest.mark.usefixtures("_small_limits")
-def test_forgetting_old_states_and_demands_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def _churned() -> list[Placement | None]:
+    """What a fleet answers to 600 demands, with leases that end in between."""
     wanted = [part(125), part(250), part(500, 9000), part(1000), instance("1g"), instance("2g"), Demand(cpu_milli=1500)]
-    made = parse_simulated("12xH100-80GB, 9xH100-80GB:mig")
-    frugal = Fleet(made, WORKLOAD)
-    with monkeypatch.context() as patch:
-        patch.setattr(index, "DEAD_STATES_LIMIT", 10_000)
-        patch.setattr(index, "DEMANDS_LIMIT", 10_000)
-        lavish = Fleet(made, WORKLOAD)
-    taken: list[Placement] = []
+    fleet = Fleet(parse_simulated("12xH100-80GB, 9xH100-80GB:mig"), WORKLOAD)
+    answers, taken = [], []
     for step in range(600):
-        demand = wanted[(step * 5 + step // 7) % len(wanted)]
-        found = frugal.find(demand)
-        assert found == lavish.find(demand)
+        found = fleet.find(wanted[(step * 5 + step // 7) % len(wanted)])
+        answers.append(found)
         if found is not None and step % 3:
-            frugal.take(found)
-            lavish.take(found)
+            fleet.take(found)
             taken.append(found)
         elif taken:
-            ended = taken.pop(step * 31 % len(taken))
-            frugal.give_back(ended)
-            lavish.give_back(ended)
+            fleet.give_back(taken.pop(step * 31 % len(taken)))
+    return answers
+
+
+def test_a_search_finds_what_scoring_every_node_finds_in_a_fleet_of_many_states() -> None:
+    draw = random.Random(11)
+    sizes = [110, 125, 333, 500, 810, 1000]
+    wanted = [part(draw.choice(sizes), draw.choice(range(0, 9000, 700))) for _ in range(40)]
+    wanted += [Demand(cpu_milli=cpu_milli, memory_mib=100) for cpu_milli in (6000, 3000, 500)]
+    wanted += [Demand(cpu_milli=2000, devices=2, compute_milli=1000), instance("1g"), instance("3g")]
+    made = tuple(node(f"n{at:02d}", 1 + at % 4, engine=Engine.MIG if at % 5 == 0 else Engine.SLICE) for at in range(60))
+    workload = Workload.of(Counter(wanted))
+    fleet, kinds = Fleet(made, workload), Kinds()
+    for one in made:
+        for each in one.devices:
+            kinds.untouched(each)
+    scoring = Objective(workload, kinds)
+    taken: list[Placement] = []
+    for step in range(700):
+        demand = wanted[draw.randrange(1 + step * len(wanted) // 700)]
+        least = naive_best(fleet, kinds, scoring, made, demand)
+        found = fleet.find(demand)
+        assert (found is None) == (least is None)
+        if found is not None:
+            chosen = scoring.best(fleet.free(found.node), demand)
+            assert chosen is not None
+            assert chosen.score == least
+            fleet.take(found)
+            taken.append(found)
+        if len(taken) > 150:
+            fleet.give_back(taken.pop(draw.randrange(len(taken))))
+    assert fleet.distinct_states > 40
 
 
 @given(nodes(), st.lists(demands, max_size=25), st.randoms(use_true_random=False))
