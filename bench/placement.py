@@ -11,7 +11,7 @@ Each seed is one order of arrivals, the same for every policy, up to 130 % of th
 import argparse
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import mixes, speed
@@ -78,12 +78,19 @@ def run(options: argparse.Namespace) -> Result | list[Result]:
         return _result(compare("made-up clusters, one per seed", mixes.made_up, seeds))
     if options.mixes is not None:
         raise OptionsError("Give either --nodes and --pods, or --mixes.")
-    trace = read_trace(options.nodes, options.pods)
+    return _replayed(read_trace(options.nodes, options.pods), options)
+
+
+def _replayed(trace: Trace, options: argparse.Namespace) -> Result:
+    name = options.pods.name
     if options.perturb:
-        return _result(
-            compare(f"{options.pods.name}, perturbed", lambda seed: mixes.perturbed(trace, seed), options.seeds)
-        )
-    return _result(compare(options.pods.name, lambda _: trace, options.seeds))
+        return _result(compare(f"{name}, perturbed", lambda seed: mixes.perturbed(trace, seed), options.seeds))
+    result = _result(compare(name, lambda _: trace, options.seeds))
+    homeless, models = trace.homeless()
+    if not homeless:
+        return result
+    note = f"{homeless} pods of the list ask for GPU models that no node has ({', '.join(models)}); no policy can place them"
+    return replace(result, notes=[*result.notes, note])
 
 
 def compare(what: str, trace_of: Callable[[int], Trace], seeds: int) -> Comparison:

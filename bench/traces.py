@@ -8,7 +8,7 @@ their GPU requests come to the wanted part of the capacity; nobody leaves; a pod
 import csv
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,10 @@ from hub.gpu.objective import Workload
 POOL = "trace"
 NODE_COLUMNS = ("sn", "cpu_milli", "memory_mib", "gpu", "model")
 POD_COLUMNS = ("name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli")
+MOST = 10**12
+"""No amount in a list goes beyond this; a larger one is a mistake."""
+MOST_GPUS = 1024
+"""Of one node, and for one pod."""
 
 
 class TraceError(HubError):
@@ -38,6 +42,12 @@ class Trace:
     def capacity_milli(self) -> int:
         """Thousandths of a GPU in the whole cluster."""
         return sum(len(node.devices) for node in self.nodes) * WHOLE_MILLI
+
+    def homeless(self) -> tuple[int, tuple[str, ...]]:
+        """How many pods ask only for GPU models that no node has, and which those are."""
+        models = {device.model for node in self.nodes for device in node.devices}
+        asked = [pod.models for pod in self.pods if pod.models is not None and not pod.models & models]
+        return len(asked), tuple(sorted(set().union(*asked)))
 
     def workload(self) -> Workload:
         """How often each demand occurs."""
@@ -69,7 +79,7 @@ def gpu_milli(pod: Demand) -> int:
 def read_trace(nodes: Path, pods: Path) -> Trace:
     """The trace in two CSV files. Raises `TraceError` with one sentence naming file, line and column."""
     trace = Trace(
-        nodes=tuple(_node(row) for row in _rows(nodes, NODE_COLUMNS)),
+        nodes=tuple(_node(row) for row in _named_rows(nodes, NODE_COLUMNS)),
         pods=tuple(_pod(row) for row in _rows(pods, POD_COLUMNS)),
     )
     if not trace.capacity_milli:
@@ -88,19 +98,42 @@ class _Row:
     values: Mapping[str, str]
 
     def text(self, column: str) -> str:
-        return self.values.get(column) or ""
+        return (self.values.get(column) or "").strip()
 
-    def whole(self, column: str) -> int:
+    def whole(self, column: str, most: int = MOST) -> int:
         text = self.text(column)
-        if not (text.isascii() and text.isdecimal()):
+        # By its length first: int() refuses thousands of digits with an error of its own.
+        if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and int(text) <= most):
             raise TraceError(
-                "%(path)s, line %(line)s: %(column)s must be a whole number, not %(text)s.",
+                "%(path)s, line %(line)s: %(column)s must be a whole number up to %(most)s, not %(text)s.",
                 path=self.path,
                 line=self.line,
                 column=column,
-                text=repr(text),
+                most=f"{most:,}",
+                text=repr(text[:40]),
             )
         return int(text)
+
+    @property
+    def is_blank(self) -> bool:
+        return not any(value and value.strip() for value in self.values.values() if not isinstance(value, list))
+
+
+def _named_rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
+    """The rows, each with another name in the first column."""
+    seen: set[str] = set()
+    for row in _rows(path, columns):
+        name = row.text(columns[0])
+        if name in seen or not name:
+            raise TraceError(
+                "%(path)s, line %(line)s: %(column)s must be another name on each line, not %(text)s.",
+                path=path,
+                line=row.line,
+                column=columns[0],
+                text=repr(name),
+            )
+        seen.add(name)
+        yield row
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[_Row]:
@@ -110,7 +143,8 @@ def _rows(path: Path, columns: Sequence[str]) -> list[_Row]:
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
                 raise TraceError("%(path)s has no column %(column)s.", path=path, column=missing[0])
-            return [_Row(path, reader.line_num, values) for values in reader]
+            rows = (_Row(path, reader.line_num, values) for values in reader)
+            return [row for row in rows if not row.is_blank]
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
         raise TraceError("Cannot read %(path)s: %(cause)s.", path=path, cause=exc) from exc
 
@@ -120,14 +154,14 @@ def _node(row: _Row) -> Node:
     gpus = tuple(
         # Their memory is not in the trace: none is asked for, so none need be there.
         Device(id=f"{name}/{at}", node=name, pool=POOL, model=model, engine=Engine.SLICE, memory_mib=0)
-        for at in range(row.whole("gpu"))
+        for at in range(row.whole("gpu", MOST_GPUS))
     )
     return Node(id=name, pool=POOL, cpu_milli=row.whole("cpu_milli"), memory_mib=row.whole("memory_mib"), devices=gpus)
 
 
 def _pod(row: _Row) -> Demand:
-    devices = row.whole("num_gpu")
-    models = frozenset(filter(None, row.text("gpu_spec").split("|"))) if devices else frozenset()
+    devices = row.whole("num_gpu", MOST_GPUS)
+    models = frozenset(filter(None, map(str.strip, row.text("gpu_spec").split("|")))) if devices else frozenset()
     # A few lists give more than 1000 for a whole GPU; their converter caps it too.
     compute_milli = min(row.whole("gpu_milli") or WHOLE_MILLI, WHOLE_MILLI) if devices else 0
     return Demand(

@@ -15,6 +15,8 @@ from bench.estimate import estimate
 from bench.peers import BestFit, Fgd, Fragments, PeerNode, Replay, typical_pods
 from bench.traces import Trace, TraceError, gpu_milli, read_trace
 from hub.gpu.model import Demand
+from hub.gpu.objective import Objective
+from hub.gpu.parts import DevicePart, DeviceSet
 from hub.gpu.placement import Fleet
 
 NODES = "sn,cpu_milli,memory_mib,gpu,model\nn0,32000,65536,2,T4\nn1,64000,65536,8,G2\nn2,8000,1000,0,\n"
@@ -41,12 +43,36 @@ def test_a_list_without_constraints_is_read_too(files: tuple[Path, Path]) -> Non
     assert read_trace(*files).pods == (Demand(cpu_milli=1, memory_mib=1, devices=1, compute_milli=1000),)
 
 
+def test_blank_lines_and_spaces_are_passed_over(files: tuple[Path, Path]) -> None:
+    files[0].write_text(NODES.replace("\nn1", "\n\n  \n,,,,\nn1") + "\n\n", encoding="utf-8")
+    files[1].write_text(PODS.replace("4000,1000,1", " 4000 ,1000,1").replace("T4|G2", "T4 | G2"), encoding="utf-8")
+    trace = read_trace(*files)
+    assert len(trace.nodes) == 3
+    assert trace.pods[0].cpu_milli == 4000
+    assert trace.pods[1].models == frozenset({"T4", "G2"})
+
+
+def test_pods_for_models_no_node_has_are_told(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    files[1].write_text(PODS + "p3,1,1,1,500,H999|T4\np4,1,1,1,500,H999|Z1\n", encoding="utf-8")
+    assert read_trace(*files).homeless() == (1, ("H999", "Z1"))
+    runner.main(["placement", "--nodes", str(files[0]), "--pods", str(files[1]), "--seeds", "1"])
+    assert "1 pods of the list ask for GPU models that no node has (H999, Z1)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("nodes", "pods", "hint"),
     [
         (NODES, "name,cpu_milli\np0,1\n", "pods.csv has no column memory_mib"),
         ("", PODS, "nodes.csv has no column sn"),
-        (NODES, PODS.replace("500", "-500"), "pods.csv, line 2: gpu_milli must be a whole number, not '-500'"),
+        (
+            NODES,
+            PODS.replace("500", "-500"),
+            "pods.csv, line 2: gpu_milli must be a whole number up to 1,000,000,000,000, not '-500'",
+        ),
+        (NODES, PODS + "p3,4000,1000\n", "pods.csv, line 5: num_gpu must be a whole number up to 1,024, not ''"),
+        (NODES, PODS.replace("1,500", f"1,{'9' * 5000}"), "pods.csv, line 2: gpu_milli"),
+        (NODES.replace("n2,8000,1000,0", "n2,8000,1000,5000"), PODS, "nodes.csv, line 4: gpu must be"),
+        (NODES.replace("n1", "n0"), PODS, "nodes.csv, line 3: sn must be another name on each line, not 'n0'"),
         (NODES, PODS.replace("4000,0", "nan,0"), "pods.csv, line 3: cpu_milli"),
         (NODES.replace("n1,64000", "n1,"), PODS, "nodes.csv, line 3: cpu_milli"),
         ("sn,cpu_milli,memory_mib,gpu,model\nn0,1,1,0,\n", PODS, "lists no GPU"),
@@ -184,11 +210,41 @@ def test_options_that_do_not_go_together_are_one_sentence(
     assert hint in capsys.readouterr().err
 
 
-def test_a_decision_does_not_cost_more_on_a_larger_fleet() -> None:
-    small, large = speed.measure_centre(80, rounds=40), speed.measure_centre(1600, rounds=40)
-    # The promise is twice at a hundred times the size; a test on a busy machine asks for less.
-    assert large.decision_us < 3 * small.decision_us
-    assert "decisions/s" in speed.report([small, large])[0]
+def test_a_decision_on_a_larger_fleet_scores_no_more_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    scored = 0
+    after = Objective.after
+
+    def counted(self: Objective, devices: DeviceSet, part: DevicePart, cpu_milli: int, memory_mib: int) -> int | None:
+        nonlocal scored
+        scored += 1
+        return after(self, devices, part, cpu_milli, memory_mib)
+
+    monkeypatch.setattr(Objective, "after", counted)
+    trace = mixes.made_up(6, nodes=60, pods=1000)
+    counts = []
+    for devices in (100, 2_000):
+        fleet = Fleet(mixes.resized(trace, devices), trace.workload())
+        speed.measure(fleet, devices, trace.pods, rounds=5)
+        scored = 0
+        speed.measure(fleet, devices, trace.pods, rounds=40)
+        counts.append(scored)
+    assert counts[1] < 2 * counts[0]
+
+
+def test_a_cluster_of_another_size_has_the_nodes_of_the_trace() -> None:
+    trace = mixes.made_up(7, nodes=30, pods=50)
+    nodes = mixes.resized(trace, 500)
+    smallest = min(len(node.devices) for node in trace.nodes)
+    assert 500 - smallest < sum(len(node.devices) for node in nodes) <= 500
+    assert len({node.id for node in nodes}) == len(nodes)
+    hosts = {(node.cpu_milli, node.memory_mib, len(node.devices)) for node in trace.nodes}
+    assert {(node.cpu_milli, node.memory_mib, len(node.devices)) for node in nodes} <= hosts
+
+
+def test_the_speed_is_reported_with_both_promises() -> None:
+    result = placement._speed_result("a test", [speed.measure_centre(devices, rounds=3) for devices in (80, 160)])
+    assert (result.limit, result.most) == (2.0, 50.0)
+    assert [len(line.split()) for line in result.notes][1:] == [8, 8]
 
 
 def test_options_have_the_defaults_of_the_paper() -> None:
