@@ -36,19 +36,18 @@ class Amounts(dict[int, Means]):
     def __init__(self, sizes: Iterable[int], rates: tuple[tuple[int, int], tuple[int, int]]) -> None:
         super().__init__()
         self.sizes = sorted(set(sizes))
-        self._of_asking, self._of_all = rates
+        (self._asking_milli, self._by_asking), (self._all_milli, self._by_all) = rates
 
     def __missing__(self, amount: int) -> Means:
         if len(self) >= AMOUNTS_LIMIT:
             self.clear()
-        means = bisect_right(self.sizes, amount), _served(amount, self._of_asking), _served(amount, self._of_all)
-        self[amount] = means
+        by_asking, by_all = self._by_asking, self._by_all
+        self[amount] = means = (
+            bisect_right(self.sizes, amount),
+            amount * self._asking_milli // by_asking if by_asking else UNBOUNDED,
+            amount * self._all_milli // by_all if by_all else UNBOUNDED,
+        )
         return means
-
-
-def _served(amount: int, rate: tuple[int, int]) -> int:
-    compute_milli, along = rate
-    return amount * compute_milli // along if along else UNBOUNDED
 
 
 class Hosts:

@@ -77,6 +77,8 @@ class DevicePart:
         """
         needed, on_device = self.demand.devices, self._on_device
         if needed == 1:
+            if len(devices) == 1:
+                return on_device[devices[0]]
             serving = [ways for free in dict.fromkeys(devices) if (ways := on_device[free])]
             return serving[0] if len(serving) == 1 else tuple(chain.from_iterable(serving))
         runs = (list(run) for _, run in groupby(devices, key=lambda free: free.kind))
