@@ -10,6 +10,7 @@ from hub.gpu.model import Device, DeviceStatus, Engine
 from hub.gpu.naming import natural_key
 from hub.gpu.profiles import ShareProfile
 from hub.leases.model import DeviceView, Lease, LeaseStatus, SessionKind
+from hub.leases.offers import MACHINE
 from hub.web.device_meter import Reading
 from hub.web.share_words import ShareWords, size
 
@@ -72,6 +73,8 @@ class NodeCard:
 
     name: str
     title: str
+    here: bool
+    """Whether it is the machine the centre runs on, whose name says nothing."""
     simulated: bool
     folded: bool
     cards: tuple[DeviceCard, ...]
@@ -125,12 +128,12 @@ def devices_view(
     fault: str = "",
     wanted: str = "",
 ) -> DevicesView:
-    """The view; `wanted` is part of the name of the machines to unfold and to show alone."""
+    """The view; `wanted` is the name, or part of the names, of the machines to show alone."""
     by_node: dict[str, list[DeviceView]] = {}
     for each in found:
         by_node.setdefault(each.device.node, []).append(each)
     folds = len(found) > UNFOLDED_DEVICES
-    shown = [name for name in sorted(by_node, key=natural_key) if wanted.lower() in name.lower()]
+    shown = [wanted] if wanted in by_node else _named(by_node, wanted)
     unfolded = set(shown[:3]) if wanted else set()
     drawn = _Drawing(viewer, words, profiles, reading, now)
     return DevicesView(
@@ -143,6 +146,10 @@ def devices_view(
         queues=tuple(drawn.queues(waiting)),
         fault=fault,
     )
+
+
+def _named(names: Iterable[str], wanted: str) -> list[str]:
+    return [name for name in sorted(names, key=natural_key) if wanted.lower() in name.lower()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +167,8 @@ class _Drawing:
         counts = Counter(each.device.model for each in real)
         return NodeCard(
             name=name,
-            title=", ".join(f"{count} × {model}" for model, count in counts.items()),
+            title=", ".join(f"{count} × {model}" for model, count in counts.items() if model != "CPU"),
+            here=name == MACHINE,
             simulated=all(each.device.simulated for each in found),
             folded=folded,
             cards=cards,
@@ -227,12 +235,16 @@ class _Drawing:
                 start=round(start, 2),
                 width=round(width, 2),
                 kind=kind,
-                title=self.words.title_of(lease, self.profiles),
+                title=self._part_of(lease),
                 holder=holder,
                 held_for=self._since(lease.held_at or lease.offered_at or lease.asked_at),
                 lease=lease.id if lease.ask.owner in self.viewer.may_end else "",
             )
             start += width
+
+    def _part_of(self, lease: Lease) -> str:
+        known = self.profiles.get(lease.ask.profile)
+        return self.words.part(known) if known else lease.ask.profile
 
     def _since(self, moment: datetime) -> str:
         return self.words.duration(max(0, int((self.now - moment).total_seconds())))

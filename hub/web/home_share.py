@@ -54,7 +54,7 @@ async def home_share(centre: Centre, visitor: Visitor, now: Holding, translator:
         ending=await _ending(centre, visitor, words) if lease is None else "",
         usual=usual.profile.name if usual else "",
         usual_title=words.title(usual.profile) if usual else "",
-        usual_state=words.short(usual) if usual else "",
+        usual_state=words.availability(usual) if usual else "",
         key=uuid.uuid4().hex,
         events_url=f"{events_url(visitor)}&at=home",
     )

@@ -52,7 +52,7 @@ def card_of(found: Availability, words: ShareWords) -> Card:
     profile = found.profile
     state = "never" if found.refusal else "free" if found.free else "full"
     return Card(
-        profile.name, words.title(profile), words.facts(profile), state, words.availability(found), profile.simulated
+        profile.name, words.part(profile), words.facts(profile), state, words.availability(found), profile.simulated
     )
 
 

@@ -27,6 +27,12 @@ _CPU_PARTS = {
     "quarter": N_("A quarter of the processors"),
     "eighth": N_("An eighth of the processors"),
 }
+_SHORT = {
+    "whole": N_("The whole"),
+    "half": N_("One half"),
+    "quarter": N_("A quarter"),
+    "eighth": N_("An eighth"),
+}
 _REFUSALS = {
     "never-fits": N_("Larger than anything this centre has: it can never fit."),
     "cohort-quota": N_("Larger than your cohort may hold. Your administrator sets that limit."),
@@ -67,13 +73,20 @@ class ShareWords:
 
     def title(self, profile: ShareProfile) -> str:
         """What people call the share, such as "Half of one H100-80GB"; an administrator's own by its own name."""
-        label = profile.name.removeprefix("cpu." if profile.engine is Engine.CPU else f"{profile.model.lower()}.")
+        label = _label(profile)
         if profile.demand.mig is not None:
             return self._say(N_("%(model)s, MIG instance %(label)s"), model=profile.model, label=label)
         texts = _CPU_PARTS if profile.engine is Engine.CPU else _PARTS
         if profile.custom or label not in texts:
             return profile.name
         return self._say(texts[label], model=profile.model)
+
+    def part(self, profile: ShareProfile) -> str:
+        """The same where the kind of device stands above it, such as "One half"."""
+        label = _label(profile)
+        if profile.demand.mig is not None:
+            return label
+        return self._say(_SHORT[label]) if label in _SHORT and not profile.custom else profile.name
 
     def title_of(self, lease: Lease, profiles: Mapping[str, ShareProfile]) -> str:
         """The title of a lease's share; its bare name once that is not on offer any more."""
@@ -95,12 +108,14 @@ class ShareWords:
         if profile.engine is not Engine.CPU:
             if demand.device_memory_mib:
                 found.append(self._say(N_("%(size)s of its memory"), size=size(demand.device_memory_mib)))
-            if demand.compute_milli:
-                found.append(
-                    self._say(N_("%(percent)s of its compute"), percent=f"{_plain(demand.compute_milli, 10)}\u00a0%")
-                )
-            if profile.sms:
-                found.append(self._say(N_("%(count)s of its multiprocessors (SM)"), count=profile.sms))
+            percent = f"{_plain(demand.compute_milli, 10)}\u00a0%"
+            if demand.compute_milli and profile.sms:
+                text = N_("%(percent)s of its compute: %(count)s multiprocessors")
+                found.append(self._say(text, percent=percent, count=profile.sms))
+            elif demand.compute_milli:
+                found.append(self._say(N_("%(percent)s of its compute"), percent=percent))
+            elif profile.sms:
+                found.append(self._say(N_("%(count)s multiprocessors"), count=profile.sms))
         if not profile.simulated:  # a machine that is only declared has no processors to give
             found.append(self.processors(demand.cpu_milli))
             found.append(self._say(N_("%(size)s of main memory"), size=size(demand.memory_mib)))
@@ -119,19 +134,9 @@ class ShareWords:
             return self._translator.ngettext("%(count)s free", "%(count)s free", found.free) % {"count": found.free}
         place = found.waiting + 1
         if found.estimate_s is None:
-            return self._say(
-                N_("All in use. You would be number %(place)s in the queue; no estimate yet."), place=place
-            )
+            return self._say(N_("queue: number %(place)s, no estimate yet"), place=place)
         wait = self.duration(found.estimate_s)
-        return self._say(
-            N_("All in use. You would be number %(place)s in the queue, %(wait)s."), place=place, wait=wait
-        )
-
-    def short(self, found: Availability) -> str:
-        """The same in a few words."""
-        if found.refusal or found.free:
-            return self.availability(found)
-        return self._say(N_("queue: number %(place)s"), place=found.waiting + 1)
+        return self._say(N_("queue: number %(place)s, %(wait)s"), place=place, wait=wait)
 
     def why(self, outlook: Outlook) -> str:
         """Why somebody waits, and what ends it."""
@@ -185,6 +190,11 @@ class ShareWords:
 def size(mib: int) -> str:
     """A size for people, with a space that does not break."""
     return f"{mib / 1024:.3g}\u00a0GiB" if mib >= 1024 else f"{mib}\u00a0MiB"
+
+
+def _label(profile: ShareProfile) -> str:
+    """The name of the part within the name of the share."""
+    return profile.name.removeprefix("cpu." if profile.engine is Engine.CPU else f"{profile.model.lower()}.")
 
 
 def _plain(amount: int, unit: int) -> str:

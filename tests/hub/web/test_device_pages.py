@@ -2,19 +2,25 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 
 from hub.clock import ManualClock
+from hub.cohorts.service import CohortService
+from hub.database import Database, sqlite_url
 from hub.gpu.errors import InventoryError
 from hub.gpu.nvml import DeviceUsage
 from hub.leases.desk import LeaseDesk
 from hub.leases.model import Ask, EndReason, Lease, LeaseStatus, Quota, Session, SessionKind
+from hub.leases.offers import make_offers
+from hub.settings import DevicesSettings
 from hub.web.device_meter import Reading
 from tests.hub.web.browser import HOME, Browser
+from tests.hub.web.shares import MACHINE
 
 Visit = Callable[..., Browser]
 
@@ -208,3 +214,27 @@ async def test_an_organisation_is_kept_with_the_person_it_sent(visit: Visit) -> 
         "people$", name="li.li", display_name="Li", role="learner", cohort="spring", organisation="x" * 300
     )
     assert page.status_code == 422
+
+
+class TestALargeCentre:
+    """A thousand devices."""
+
+    @pytest.fixture
+    def leases(self, tmp_path: Path, cohorts: CohortService, clock: ManualClock) -> Iterator[LeaseDesk]:
+        database = Database(sqlite_url(tmp_path / "practicum.sqlite"))
+        yield LeaseDesk(database, make_offers(DevicesSettings(simulate="1000xH100-80GB"), MACHINE), clock)
+        database.close()
+
+    async def test_it_is_a_page_of_machines_not_of_megabytes(self, visit: Visit, leases: LeaseDesk) -> None:
+        browser = visit("olga")
+        await browser.open(HOME)
+        for number in range(50):
+            await ask(leases, f"learner.{number}", "h100-80gb.half", cohort="")
+        page = await browser.open(DEVICES)
+        assert len(page.content) < 250_000
+        assert page.text.count('class="node folded"') == 120
+        assert "120 of 126 machines are shown." in page.text
+        (event,) = await browser.events()
+        assert len(event["html"]) < 250_000
+        one = await browser.open(f"{DEVICES}?node=simulated-124")
+        assert one.text.count('<article class="device') == 8

@@ -110,8 +110,9 @@ def test_a_large_centre_is_folded_into_machines_and_one_can_be_looked_at() -> No
     assert (shown.device_count, shown.node_count, len(shown.nodes)) == (1000, 125, MOST_NODES)
     assert all(node.folded for node in shown.nodes)
     assert [node.name for node in shown.nodes[:3]] == ["simulated-0", "simulated-1", "simulated-2"]
-    one = draw(views, wanted="simulated-124")
-    assert [(node.name, node.folded) for node in one.nodes] == [("simulated-124", False)]
+    one = draw(views, wanted="simulated-1")
+    assert [(node.name, node.folded) for node in one.nodes] == [("simulated-1", False)]
+    assert len(draw(views, wanted="SIMULATED-12").nodes) == 6
     assert draw(views, wanted="nothing").nodes == ()
 
 

@@ -65,10 +65,10 @@ async def give_back(centre: Centre, name: str) -> None:
 
 async def test_the_choice_shows_every_share_with_how_free_it_is(visit: Visit) -> None:
     page = await visit("lin.na").open(SHARES)
-    for text in ("The basic server", "One whole H100-80GB", "1 free", "8 free", "Half of the processors", "simulated"):
+    for text in ("The basic server", "H100-80GB", "The whole", "1 free", "8 free", "Processors (CPU)", "simulated"):
         assert text in page.text
     assert 'name="share" value="" checked' in page.text
-    assert "全部可用的处理器" in (await visit("wang.wei", "zh-CN").open(SHARES)).text
+    assert "处理器（CPU）" in (await visit("wang.wei", "zh-CN").open(SHARES)).text
 
 
 async def test_a_free_share_is_held_before_the_server_is_asked_for(

@@ -31,10 +31,17 @@ def test_an_administrators_own_share_keeps_its_name() -> None:
     assert words().title(own) == "big-one"
 
 
+def test_under_a_heading_a_share_is_only_its_part() -> None:
+    assert words().part(H100["h100-80gb.half"]) == "One half"
+    assert words("zh-CN").part(CPU["cpu.eighth"]) == "八分之一"
+    assert words().part(MIG["h100-80gb.3g.40gb"]) == "3g.40gb"
+    assert words().part(replace(CPU["cpu.half"], name="mine", custom=True)) == "mine"
+
+
 def test_facts_say_what_is_real_and_of_a_declared_device_only_the_device() -> None:
     assert words().facts(CPU["cpu.half"]) == ("0.75 processors", "8\u00a0GiB of main memory")
     facts = words().facts(H100["h100-80gb.half"])
-    assert facts == ("39.8\u00a0GiB of its memory", "50\u00a0% of its compute", "66 of its multiprocessors (SM)")
+    assert facts == ("39.8\u00a0GiB of its memory", "50\u00a0% of its compute: 66 multiprocessors")
     real = replace(H100["h100-80gb.half"], simulated=False, engine=Engine.SLICE)
     assert "8 processors" in words().facts(real)
 
@@ -43,7 +50,7 @@ def test_availability_is_a_number_a_place_or_a_reason() -> None:
     half = H100["h100-80gb.half"]
     assert words().availability(Availability(half, 3, 0, None)) == "3 free"
     full = words().availability(Availability(half, 0, 3, 700))
-    assert full == "All in use. You would be number 4 in the queue, about 12 minutes."
+    assert full == "queue: number 4, about 12 minutes"
     assert "no estimate yet" in words().availability(Availability(half, 0, 0, None))
     for refusal in ("never-fits", "cohort-quota", "learner-quota"):
         assert words().availability(Availability(half, 2, 0, None, refusal)).startswith("Larger than")
