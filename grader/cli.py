@@ -103,7 +103,12 @@ def _offer(options: argparse.Namespace) -> None:
 def _import(options: argparse.Namespace) -> None:
     with _grading(options.state_dir) as grading:
         taken = grading.importing.take_over(options.folder, options.name)
-        print(f"{taken.course}: {', '.join(taken.assignments)}; {taken.manual_grades} marks given by hand")
+        print(
+            f"{taken.course}: {', '.join(taken.assignments)}; {taken.hand_ins} hand-ins; "
+            f"{taken.manual_grades} marks given by hand"
+        )
+        for each in taken.left:
+            print(f"not taken over: the hand-in {each.where}: {each.reason}")
         for setting in taken.ignored_settings:
             print(f"not taken over: {setting}")
 

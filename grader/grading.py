@@ -85,7 +85,7 @@ class Grading:
         """Takes nbgrader's course folders over."""
         from grader.gradebook.importing import CourseImport  # noqa: PLC0415 - see `Gradebooks`
 
-        return CourseImport(self.database, self.clock, self.gradebooks.courses)
+        return CourseImport(self.database, self.objects, self.clock, self.gradebooks.courses)
 
     def worker(self, limits: RunLimits | None = None, number: int = 0) -> Worker:
         """A worker; `number` tells apart those that grade on this machine at the same time."""

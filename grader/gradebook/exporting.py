@@ -10,10 +10,12 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+from grader.autograde.assignment import SourceNotebook
 from grader.autograde.errors import UnreadableNotebookError
 from grader.autograde.learner_notebook import read_notebook
 from grader.autograde.rebuild import Rebuilt, RebuiltCell, rebuild
 from grader.autograde.shelf import Shelf
+from grader.errors import UnknownLessonError
 from grader.exchange import bundle
 from grader.exchange.objects import ObjectStore
 from grader.gradebook.copying import CONFIG, copy_database, copy_plain
@@ -84,7 +86,7 @@ class CourseExport:
         autograded = into / "autograded" / work.learner / work.assignment
         autograded.mkdir(parents=True)
         (autograded / "timestamp.txt").write_text(moment, encoding="ascii")
-        for notebook in self._shelf.get(work.course, work.assignment, submission.language or "en").notebooks:
+        for notebook in self._notebooks(submission):
             if (data := files.get(notebook.file)) is None:
                 continue
             with contextlib.suppress(UnreadableNotebookError):
@@ -96,6 +98,13 @@ class CourseExport:
             feedback.mkdir(parents=True)
             with self._objects.open(released.sha256) as file:
                 (feedback / f"{work.assignment}.html").write_bytes(file.read())
+
+    def _notebooks(self, submission: Submission) -> tuple[SourceNotebook, ...]:
+        work = submission.work
+        try:
+            return self._shelf.get(work.course, work.assignment, submission.language or "en").notebooks
+        except UnknownLessonError:
+            return ()  # handed in before the course was taken over, and never released here: nothing was graded
 
 
 def _as_notebook(rebuilt: Rebuilt, kernelspec: dict[str, Any]) -> dict[str, Any]:

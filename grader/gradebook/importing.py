@@ -1,4 +1,4 @@
-"""An nbgrader course folder taken over: source/ as it is, every mark in its gradebook, header, footer and course id."""
+"""An nbgrader course folder taken over: source/ as it is, hand-ins, every mark in its gradebook, header, footer, course id."""
 
 import json
 import re
@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from sqlalchemy.orm import Session
 
 from grader.assignments.catalogue import assignments_of
 from grader.assignments.imported import FACTS, source_of
+from grader.exchange.objects import ObjectStore
 from grader.gradebook.book import gradebook_url, nbgraders_head
 from grader.gradebook.config import read_config
 from grader.gradebook.copying import CONFIG, copy_database, copy_plain
 from grader.gradebook.errors import CourseFolderError, CourseTakenError, GradebookError
+from grader.gradebook.submitted import HandedIn, Left, handed_in, take_over
 from grader.store.marks import ManualGrades
-from grader.store.model import ManualGrade, Work
+from grader.store.model import UNKNOWN_ANSWER, ManualGrade, Work
 from hub.clock import Clock
 from hub.database import Database
 
@@ -40,18 +43,23 @@ class Imported:
     assignments: tuple[str, ...]
     manual_grades: int
     ignored_settings: tuple[str, ...]
+    hand_ins: int
+    left: tuple[Left, ...]
 
 
 class CourseImport:
     """Takes courses over into one centre; `courses` is the state directory's folder of courses."""
 
-    def __init__(self, database: Database, clock: Clock, courses: Path) -> None:
+    def __init__(self, database: Database, objects: ObjectStore, clock: Clock, courses: Path) -> None:
         self._database = database
+        self._objects = objects
         self._clock = clock
         self._courses = courses
 
     def take_over(self, folder: Path, name: str | None = None) -> Imported:
         """Import the course in `folder` under its own id or `name`; release its assignments afterwards.
+
+        Hand-ins become receipts of the time nbgrader noted; those that are no proper hand-ins are left, with the reason.
 
         Nothing of the folder is executed and nothing in it is changed. Raises `CourseFolderError`, `CourseTakenError`,
         `GradebookError`, `NotebookError`; nothing is imported then.
@@ -66,14 +74,19 @@ class CourseImport:
         try:
             assignments = _take_over_source(folder, fresh, settings)
             manual = self._take_over_gradebook(folder / "gradebook.db", fresh / "gradebook.db", course)
+            found = list(handed_in(folder, course, {each: _notebooks(fresh, each) for each in assignments}))
+            due_at = _due_dates(fresh / "gradebook.db")
             fresh.chmod(0o755)
             fresh.rename(self._courses / course)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+        works = [each for each in found if isinstance(each, HandedIn)]
+        take_over(works, due_at, self._database, self._objects, self._clock)
         with self._database.writing() as connection:
             for grade in manual:
                 ManualGrades(connection).put(grade)
-        return Imported(course, tuple(assignments), len(manual), ignored)
+        left = tuple(each for each in found if isinstance(each, Left))
+        return Imported(course, tuple(assignments), len(manual), ignored, len(works), left)
 
     def _check(self, folder: Path, course: str) -> None:
         if not _NAME.match(course):
@@ -121,10 +134,27 @@ class CourseImport:
                 points=grade.manual_score,
                 extra_credit=grade.extra_credit,
                 comment=comment,
-                answer_sha256="",  # not known: looked at again when the learner hands in anew
+                answer_sha256=UNKNOWN_ANSWER,  # looked at again when the learner hands in anew
                 graded_by=IMPORTED_BY,
                 graded_at=now,
             )
+
+
+def _notebooks(course_folder: Path, assignment: str) -> frozenset[str]:
+    return frozenset(path.name for path in (course_folder / "source" / assignment).glob("*.ipynb"))
+
+
+def _due_dates(gradebook: Path) -> dict[str, datetime | None]:
+    """By assignment, in UTC, as the gradebook has them."""
+    if not gradebook.is_file():
+        return {}
+    engine = create_engine(gradebook_url(gradebook))
+    try:
+        with Session(engine) as session:
+            rows = session.execute(select(api.Assignment.name, api.Assignment.duedate)).all()
+    finally:
+        engine.dispose()
+    return {name: due.replace(tzinfo=UTC) if due else None for name, due in rows}
 
 
 def _take_over_source(folder: Path, fresh: Path, settings: Mapping[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ from grader.gradebook.marks import CellMarks, LearnerMarks
 from grader.rules import CourseRules
 from grader.store.jobs import Jobs
 from grader.store.marks import ManualGrades, Results
-from grader.store.model import CellResult, Job, ManualGrade, Outcome, Submission, Work
+from grader.store.model import UNKNOWN_ANSWER, CellResult, Job, ManualGrade, Outcome, Submission, Work
 from grader.store.submissions import Submissions
 from hub.clock import Clock
 from hub.database import Database
@@ -47,7 +47,11 @@ class Marks:
         manual = self.manual.get((result.notebook, result.grade_id))
         if manual is None or manual.points is None:
             return result.points is None
-        return result.outcome is Outcome.BY_HAND and manual.answer_sha256 != result.answer_sha256
+        if result.outcome is not Outcome.BY_HAND:
+            return False
+        if manual.answer_sha256 == UNKNOWN_ANSWER:  # taken over with the hand-in it was given for
+            return self.submission.submitted_at >= manual.graded_at
+        return manual.answer_sha256 != result.answer_sha256
 
     @property
     def score(self) -> float:

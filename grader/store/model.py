@@ -166,6 +166,10 @@ class Grading:
     source_sha256: str | None = None
 
 
+UNKNOWN_ANSWER = ""
+"""Stands for the digest of an answer that was read elsewhere, before its course was taken over."""
+
+
 @dataclass(frozen=True, slots=True)
 class ManualGrade:
     """What a person gave one cell; each part may be missing."""

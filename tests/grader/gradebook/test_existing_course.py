@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,50 @@ def test_a_course_is_given_back_with_every_mark_it_came_with(
     for path in (graded_by_nbgrader / "source").rglob("*.*"):
         assert (back / path.relative_to(graded_by_nbgrader)).read_bytes() == path.read_bytes()
     run(back, "generate_assignment", "ps1", "--force")
+
+
+def test_what_was_handed_in_is_taken_over_with_its_time_and_graded_to_the_same_marks(
+    graded_by_nbgrader: Path, grading: Grading, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    shutil.copytree(graded_by_nbgrader, theirs)
+    (theirs / "submitted" / "hacker" / "ps1" / "timestamp.txt").write_text("2026-08-30 23:00:00.5 Asia/Shanghai\n")
+    taken = grading.importing.take_over(theirs)
+    assert (taken.hand_ins, taken.left) == (3, ())
+    found = {each.submission.work.learner: each.submission for each in grading.service.standings("course101", "ps1")}
+    assert set(found) == {*LEARNERS, "reasoner"}
+    assert found["hacker"].submitted_at == datetime(2026, 8, 30, 15, 0, 0, 500_000, UTC)
+    assert found["bitdiddle"].submitted_at == datetime(2015, 2, 2, 22, 58, 23, 948_203, UTC)
+    release_imported(courses(grading) / "course101", "ps1")
+    assert grading.service.enqueue("course101", "ps1", requested_by="i") == 3
+    worker = grading.worker()
+    while worker.step():
+        pass
+    for learner in found:
+        assert marks(courses(grading) / "course101/gradebook.db", learner) == marks(theirs / "gradebook.db", learner)
+    read = grading.reader.of(Work("course101", "ps1", "hacker"))
+    assert read is not None
+    assert ("problem1", "sum_of_squares_application") not in {(each.notebook, each.grade_id) for each in read.waiting}
+    back = tmp_path / "back"
+    grading.exporting.give_back("course101", back)
+    handed_in = graded_by_nbgrader / "submitted" / "bitdiddle" / "ps1" / "problem1.ipynb"
+    assert (back / "submitted" / "bitdiddle" / "ps1" / "problem1.ipynb").read_bytes() == handed_in.read_bytes()
+    assert grading.reconciler.run(deep=True).findings == ()
+
+
+def test_a_hand_in_that_is_none_is_left_and_said(graded_by_nbgrader: Path, grading: Grading, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    shutil.copytree(graded_by_nbgrader, theirs)
+    (theirs / "submitted" / "hacker" / "ps1" / "link").symlink_to("/etc/passwd")
+    (theirs / "submitted" / "bitdiddle" / "ps1" / "timestamp.txt").write_text("yesterday")
+    (theirs / "submitted" / "reasoner" / "ps1" / "timestamp.txt").write_bytes(b"\xff" * 4)
+    for empty in ("nobody/ps1", "bitdiddle/ps7"):
+        (theirs / "submitted" / empty).mkdir(parents=True)
+    (theirs / "submitted" / "README").write_text("ours")
+    taken = grading.importing.take_over(theirs)
+    assert taken.hand_ins == 2
+    assert [each.where for each in taken.left] == ["bitdiddle/ps7", "hacker/ps1", "nobody/ps1"]
+    assert "is a link" in taken.left[1].reason
 
 
 def test_learners_get_what_nbgrader_would_release(graded_by_nbgrader: Path, grading: Grading) -> None:
