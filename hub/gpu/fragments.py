@@ -5,7 +5,7 @@ for the devices of a node together. Both are remembered, by the state of a devic
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -13,6 +13,7 @@ from hub.gpu.model import Demand
 from hub.gpu.parts import Alike, DeviceSet
 from hub.gpu.states import DeviceFree, Kinds, Way, usable_milli
 
+BILLION = 1_000_000_000
 TABLE_LIMIT = 100_000
 """Remembered device values per table before it starts afresh; bounds memory under endlessly many sizes."""
 
@@ -45,25 +46,14 @@ class UsableTable(dict[DeviceFree, int]):
         return known
 
 
-class UsableTables(dict[Demand, UsableTable]):
-    """Size of a part -> its table, shared by all hosts."""
-
-    def __init__(self, kinds: Kinds) -> None:
-        super().__init__()
-        self._kinds = kinds
-
-    def __missing__(self, size: Demand) -> UsableTable:
-        self[size] = table = UsableTable(self._kinds, size, len(self))
-        return table
-
-
 class FragmentTable(dict[DeviceFree, int]):
-    """Free device -> weighted compute that demands for one device cannot use, on hosts that admit just `fitting` of the workload."""
+    """Free device -> weighted compute that demands for one device cannot use, less its worth, on hosts that admit just `fitting`."""
 
-    def __init__(self, kinds: Kinds, usable: UsableTables, total: int, fitting: Iterable[tuple[Demand, int]]) -> None:
+    def __init__(self, tables: "FragmentTables", fitting: Iterable[tuple[Demand, int]]) -> None:
         super().__init__()
-        self._kinds = kinds
-        self._total = total
+        self._kinds = tables.kinds
+        self._total = tables.total
+        self._worth = tables.worth
         self._single: Counter[Demand] = Counter()
         by_size: dict[Demand, list[tuple[int, int]]] = {}
         for demand, weight in fitting:
@@ -72,7 +62,7 @@ class FragmentTable(dict[DeviceFree, int]):
             elif demand.devices > 1:
                 by_size.setdefault(_part(demand), []).append((demand.devices, weight))
         self._by_kind: dict[int, tuple[tuple[int, int, int], ...]] = {}
-        self._several = tuple((usable[size], _weights_up_to(counts)) for size, counts in by_size.items())
+        self._several = tuple((tables.usable(size), _weights_up_to(counts)) for size, counts in by_size.items())
         self._least_of_several_milli = min([size.compute_milli for size in by_size], default=0)
 
     def least(self, devices: DeviceSet, ways: tuple[Way, ...]) -> tuple[int, Way]:
@@ -122,7 +112,8 @@ class FragmentTable(dict[DeviceFree, int]):
             usable = sum(
                 [weight * usable_milli(self._kinds[kind], free, part) for part, weight in self._single.items()]
             )
-        self[free] = value = self._total * compute_milli - usable
+        worth = self._worth.get(kind, 0) * compute_milli // BILLION
+        self[free] = value = self._total * compute_milli - usable - worth
         return value
 
     def _admitted(self, kind: int) -> tuple[tuple[int, int, int], ...]:
@@ -133,6 +124,46 @@ class FragmentTable(dict[DeviceFree, int]):
             if self._kinds[kind].admits(part)
         )
         return admitted
+
+
+class FragmentTables:
+    """The tables of one workload."""
+
+    def __init__(self, kinds: Kinds, weights: Sequence[tuple[Demand, int]]) -> None:
+        self.kinds = kinds
+        self.total = sum(weight for _, weight in weights) or 1
+        self.worth: dict[int, int] = {}
+        """By device kind: what free compute is worth, in billionths of the workload's weight."""
+        self._weights = weights
+        self._usable: dict[Demand, UsableTable] = {}
+        self._by_fitting: dict[tuple[int, ...], FragmentTable] = {}
+
+    def revalue(self, worth: Mapping[int, int]) -> None:
+        """Let kinds be worth this from now on."""
+        self.worth.clear()
+        self.worth.update(worth)
+        for table in self._by_fitting.values():
+            table.clear()
+
+    def of_host(self, cpu_milli: int, memory_mib: int) -> FragmentTable:
+        """The table of hosts with so much free, shared by all that admit the same demands."""
+        fitting = tuple(
+            at
+            for at, (demand, _) in enumerate(self._weights)
+            if demand.cpu_milli <= cpu_milli and demand.memory_mib <= memory_mib
+        )
+        table = self._by_fitting.get(fitting)
+        if table is None:
+            table = FragmentTable(self, (self._weights[at] for at in fitting))
+            self._by_fitting[fitting] = table
+        return table
+
+    def usable(self, size: Demand) -> UsableTable:
+        """The table of a size, shared by all hosts."""
+        table = self._usable.get(size)
+        if table is None:
+            self._usable[size] = table = UsableTable(self.kinds, size, len(self._usable))
+        return table
 
 
 def _part(demand: Demand) -> Demand:

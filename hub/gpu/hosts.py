@@ -8,9 +8,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from hub.gpu.fragments import FragmentTable, UsableTables
+from hub.gpu.fragments import FragmentTable, FragmentTables
 from hub.gpu.model import Demand
-from hub.gpu.states import Kinds
 
 UNBOUNDED = 1 << 62
 AMOUNTS_LIMIT = 100_000
@@ -51,9 +50,11 @@ class Amounts(dict[int, Means]):
 
 
 class Hosts:
-    """The amounts of one workload, which is `weights` with CPU and memory going along at two `rates`."""
+    """The amounts of one workload, which is `weights` with CPU and memory going along at two `rates`; `fragments` are its tables."""
 
-    def __init__(self, kinds: Kinds, weights: Sequence[tuple[Demand, int]], rates: tuple[Rate, Rate]) -> None:
+    def __init__(
+        self, weights: Sequence[tuple[Demand, int]], rates: tuple[Rate, Rate], fragments: FragmentTables
+    ) -> None:
         of_asking, of_all = rates
         self.cpus = Amounts(
             (demand.cpu_milli for demand, _ in weights),
@@ -63,40 +64,21 @@ class Hosts:
             (demand.memory_mib for demand, _ in weights),
             ((of_asking.compute_milli, of_asking.memory_mib), (of_all.compute_milli, of_all.memory_mib)),
         )
-        self.tables = _Tables(kinds, weights, self.cpus.sizes, self.memories.sizes)
+        self.tables = _Tables(fragments, self.cpus.sizes, self.memories.sizes)
         """By how many sizes of CPU and of memory fit: what is fragments on such a host."""
 
 
 class _Tables(dict[tuple[int, int], FragmentTable]):
     """Hosts that admit the same demands share a table."""
 
-    def __init__(
-        self,
-        kinds: Kinds,
-        weights: Sequence[tuple[Demand, int]],
-        cpus_milli: Sequence[int],
-        memories_mib: Sequence[int],
-    ) -> None:
+    def __init__(self, tables: FragmentTables, cpus_milli: Sequence[int], memories_mib: Sequence[int]) -> None:
         super().__init__()
-        self._kinds = kinds
-        self._weights = weights
-        self._total = sum(weight for _, weight in weights) or 1
-        self._usable = UsableTables(kinds)
+        self._tables = tables
         self._cpus_milli, self._memories_mib = cpus_milli, memories_mib
-        self._by_fitting: dict[tuple[int, ...], FragmentTable] = {}
 
     def __missing__(self, steps: tuple[int, int]) -> FragmentTable:
         cpu_step, memory_step = steps
         cpu_milli = self._cpus_milli[cpu_step - 1] if cpu_step else -1
         memory_mib = self._memories_mib[memory_step - 1] if memory_step else -1
-        fitting = tuple(
-            at
-            for at, (demand, _) in enumerate(self._weights)
-            if demand.cpu_milli <= cpu_milli and demand.memory_mib <= memory_mib
-        )
-        table = self._by_fitting.get(fitting)
-        if table is None:
-            table = FragmentTable(self._kinds, self._usable, self._total, (self._weights[at] for at in fitting))
-            self._by_fitting[fitting] = table
-        self[steps] = table
+        self[steps] = table = self._tables.of_host(cpu_milli, memory_mib)
         return table

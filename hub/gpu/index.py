@@ -181,6 +181,13 @@ class StateIndex:
         cpu_milli, memory_mib = found.cpu_milli - demand.cpu_milli, found.memory_mib - demand.memory_mib
         return found, self._scoring.way(found.devices, listing.part, cpu_milli, memory_mib)
 
+    def reappraise(self) -> None:
+        """Forget every score, because what they follow from has changed."""
+        self._forget_asks()
+        self._forget_dead()
+        for entry in self._entries.values():
+            entry.waste = self._scoring.waste(entry.devices, entry.cpu_milli, entry.memory_mib)
+
     def first(self, entry: Entry) -> Member:
         """The node of least rank in a live state."""
         ranks = entry.ranks

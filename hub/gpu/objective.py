@@ -1,6 +1,6 @@
 """How much of a node's free compute is wasted: the number placement makes small. Whole numbers, in millionths of a device.
 
-Three parts, each with a fixed weight for every fleet and workload:
+Four parts, each with a fixed weight for every fleet and workload:
 
 1. *Fragments*: the free compute that a demand drawn from the workload could not use (Weng et al., "Beware of Fragmentation: Scheduling
    GPU-Sharing Workloads with Fragmentation Gradient Descent", USENIX ATC 2023), here also by host memory, device memory and MIG geometry.
@@ -8,13 +8,18 @@ Three parts, each with a fixed weight for every fleet and workload:
    asks whether the *next* demand fits, and so sees a host run dry only when it is too late; this one sees it from the first demand on, and
    sends those that need much CPU to hosts that have it to spare. Two rates: of the demands for devices alone, and of all demands.
 3. *Room left* on the host and its devices, small: among equals, the fullest node (best fit).
+4. *Worth* of free compute of a kind that demands ask for by name (by model, pool, engine or MIG profile), taken off the waste: the nearer what
+   they ask for comes to what there is of that kind, the better it is kept for them. The first part prefers a kind that few ask for, even where
+   there is less of it than they need; this one sends those that may go anywhere to where nobody else has to go.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
+from hub.gpu.fragments import FragmentTables
 from hub.gpu.hosts import Hosts, Rate
 from hub.gpu.model import Demand
 from hub.gpu.parts import DevicePart, DeviceSet, compute_of
@@ -22,6 +27,7 @@ from hub.gpu.states import DeviceFree, Kinds, NodeState, Way
 
 MICRO = 1000
 """Millionths of a device in a thousandth."""
+MILLION = 1_000_000
 STRANDED_PER_RATE = 500
 """Weight of stranded compute, in thousandths of that of a fragment; halves because there are two rates."""
 ROOM_PER_CPU_MILLI = (25, 128)
@@ -30,6 +36,9 @@ ROOM_PER_COMPUTE_MILLI = (25, 8)
 alike. Neither these nor the weight above are critical: halved or doubled, they move seven of eight traces tried by less than 0.2 points of
 unallocated GPU, and the eighth, whose pods use up all CPU, by 0.6; all stay below FGD."""
 DEVICE_SETS_LIMIT = 20_000
+WORTH_PER_PRESSURE = 200
+"""Worth of compute of which all is asked for by name, in thousandths of the weight of a fragment. At 50 half of the gain is lost, 400 gains
+no more."""
 PARTS_LIMIT = 2_000
 """Remembered values before a memory starts afresh; bounds memory under endlessly many sizes."""
 NOTHING_GOES_ALONG = Rate(0, 0, 0)
@@ -70,18 +79,45 @@ def _rate(weights: Iterable[tuple[Demand, int]]) -> Rate:
     return Rate(compute, cpu, memory)
 
 
+def worth_by_kind(workload: Workload, kinds: Kinds, stock_milli: Mapping[int, int]) -> dict[int, int]:
+    """Part 4: what free compute of a kind is worth, in billionths of the workload's weight. Kinds nobody has to have are left out.
+
+    A demand that some kind does not admit asks by name for those that do, for each in proportion to its stock. The pressure on a kind is what is
+    asked for by name, were all demands together to ask for just as much as there is, against its stock; and at most 1.
+    """
+    asked_milli = sum(weight * compute_of(demand) for demand, weight in workload.weights)
+    if not asked_milli:
+        return {}
+    by_name: Counter[int] = Counter()
+    """Millionths of a kind's stock."""
+    for demand, weight in workload.weights:
+        admitting = [kind for kind in stock_milli if demand.devices and kinds[kind].admits(demand)]
+        if len(admitting) < len(stock_milli):
+            of_each = MILLION * weight * compute_of(demand) // (sum(stock_milli[kind] for kind in admitting) or 1)
+            by_name.update(dict.fromkeys(admitting, of_each))
+    total, whole_stock_milli = sum(weight for _, weight in workload.weights), sum(stock_milli.values())
+    pressure = {kind: min(asked * whole_stock_milli // asked_milli, MILLION) for kind, asked in by_name.items()}
+    return {kind: total * WORTH_PER_PRESSURE * of_kind for kind, of_kind in pressure.items()}
+
+
 class Objective:
     """Scores node states against one workload. Pure: remembers only what it would compute again."""
 
     def __init__(self, workload: Workload, kinds: Kinds) -> None:
         self._kinds = kinds
         self._total = sum(weight for _, weight in workload.weights) or 1
-        hosts = Hosts(kinds, workload.weights, workload.rates())
+        self._workload = workload
+        self._fragments = FragmentTables(kinds, workload.weights)
+        hosts = Hosts(workload.weights, workload.rates(), self._fragments)
         self._cpus, self._memories, self._tables = hosts.cpus, hosts.memories, hosts.tables
         self._nothing = DevicePart(kinds, Demand())
         self._numbers = count()
         self._device_sets: dict[tuple[str, tuple[DeviceFree, ...]], DeviceSet] = {}
         self._parts: dict[Demand, DevicePart] = {}
+
+    def stock(self, compute_milli: Mapping[int, int]) -> None:
+        """Take to heart how much compute of each device kind the fleet has in all. Whoever remembers scores has to ask again."""
+        self._fragments.revalue(worth_by_kind(self._workload, self._kinds, compute_milli))
 
     def device_set(self, pool: str, devices: tuple[DeviceFree, ...]) -> DeviceSet:
         """What is remembered of these devices."""

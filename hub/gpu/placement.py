@@ -4,6 +4,7 @@ Deterministic: the same nodes and the same sequence of calls give the same place
 Nothing here does I/O or knows of leases; the allocator keeps placements in its database and replays them into a new fleet.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count, pairwise
@@ -60,6 +61,9 @@ class Fleet:
         self._node_of_device: dict[str, _NodeUse] = {}
         self._ranks = count()
         self._empty_states: set[NodeState] | None = None
+        self._stock_milli: Counter[int] = Counter()
+        """Compute of each device kind, whatever is granted of it or lost."""
+        self._stock_changed = False
         for node in sorted(nodes, key=lambda node: natural_key(node.id)):
             self.add(node)
 
@@ -89,6 +93,7 @@ class Fleet:
         self._nodes[node.id] = use
         self._node_of_device.update((device.id, use) for device in devices)
         self._empty_states = None
+        self._restock(use, 1)
         use.entry = self._index.enter(use, use.state())
 
     def remove(self, node: str) -> None:
@@ -99,10 +104,12 @@ class Fleet:
         for device in use.devices:
             del self._node_of_device[device.id]
         self._empty_states = None
+        self._restock(use, -1)
         self._index.remove(use)
 
     def find(self, demand: Demand) -> Placement | None:
         """The best placement now, or None if nothing free serves `demand`. Changes nothing."""
+        self._reappraise_if_stock_changed()
         found = self._index.best(demand)
         if found is None:
             return None
@@ -157,6 +164,7 @@ class Fleet:
 
     def room(self, demand: Demand) -> int:
         """How many more of `demand` fit now, one after the other ("3 free")."""
+        self._reappraise_if_stock_changed()
         return sum(entry.count * self._repeats(entry.state, demand) for entry in self._index.live())
 
     def free(self, node: str) -> NodeState:
@@ -164,6 +172,20 @@ class Fleet:
         if node not in self._nodes:
             raise UnknownDeviceError("There is no node %(node)s.", node=node)
         return self._nodes[node].entry.state
+
+    def _restock(self, use: _NodeUse, sign: int) -> None:
+        for device in use.devices:
+            free = self._kinds.untouched(device)
+            self._stock_milli[free.kind] += sign * free.compute_milli
+            self._stock_changed = True
+
+    def _reappraise_if_stock_changed(self) -> None:
+        """Score anew after nodes have come or gone: what a device is worth depends on how many there are of its kind."""
+        if not self._stock_changed:
+            return
+        self._objective.stock({kind: milli for kind, milli in self._stock_milli.items() if milli})
+        self._index.reappraise()
+        self._stock_changed = False
 
     def _repeats(self, state: NodeState, demand: Demand) -> int:
         repeats = 0

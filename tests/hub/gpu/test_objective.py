@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.gpu.model import Demand, Node
-from hub.gpu.objective import MICRO, STRANDED_PER_RATE, Objective, Workload
+from hub.gpu.objective import MICRO, STRANDED_PER_RATE, WORTH_PER_PRESSURE, Objective, Workload, worth_by_kind
 from hub.gpu.parts import compute_of
 from hub.gpu.states import DeviceFree, Kinds, NodeState, usable_milli
-from tests.hub.gpu.fleets import demands, nodes
+from tests.hub.gpu.fleets import demands, device, nodes
 
 workloads = st.dictionaries(demands, st.integers(1, 50), min_size=1, max_size=6)
 
@@ -85,6 +85,20 @@ def test_taking_more_of_the_host_along_scores_better_by_the_allowance_at_most(
     if more is not None:
         assert least is not None
         assert more.score >= least.score - objective.allowance(cpu_milli)
+
+
+def test_what_many_ask_for_by_name_is_worth_keeping() -> None:
+    kinds = Kinds()
+    rare, common = (kinds.untouched(device("d", model=model)).kind for model in ("H100-80GB", "T4-16GB"))
+    by_name = Demand(devices=1, compute_milli=500, models=frozenset({"H100-80GB"}))
+    workload = Workload.of({by_name: 1, Demand(devices=1, compute_milli=500): 3})
+    # A quarter of all that is asked for is for one kind by name: all there is of it, half of it, or more than there is.
+    weight = 4 * WORTH_PER_PRESSURE
+    assert worth_by_kind(workload, kinds, {rare: 2000, common: 6000}) == {rare: weight * 1_000_000}
+    assert worth_by_kind(workload, kinds, {rare: 4000, common: 4000}) == {rare: weight * 500_000}
+    assert worth_by_kind(workload, kinds, {rare: 1000, common: 7000}) == {rare: weight * 1_000_000}
+    assert worth_by_kind(Workload.of({Demand(devices=1, compute_milli=500): 3}), kinds, {rare: 1, common: 1}) == {}
+    assert worth_by_kind(Workload.of({}), kinds, {rare: 1, common: 1}) == {}
 
 
 @given(workloads, st.randoms(use_true_random=False))

@@ -23,10 +23,22 @@ WORKLOAD = Workload.of(
 )
 
 
-def naive_best(fleet: Fleet, kinds: Kinds, objective: Objective, made: tuple[Node, ...], demand: Demand) -> int | None:
-    """The lowest score over every node, one by one; `kinds` must number kinds as the fleet does."""
-    scores = [objective.best(fleet.free(one.id), demand) for one in made]
+def naive_best(fleet: Fleet, scoring: Objective, made: tuple[Node, ...], demand: Demand) -> int | None:
+    """The lowest score over every node, one by one."""
+    scores = [scoring.best(fleet.free(one.id), demand) for one in made]
     return min((choice.score for choice in scores if choice is not None), default=None)
+
+
+def fresh_objective(made: tuple[Node, ...], workload: Workload) -> Objective:
+    """An objective that has scored nothing yet, for the same nodes as a fleet's, whose kinds it numbers alike."""
+    kinds, stock = Kinds(), Counter[int]()
+    for one in made:
+        for each in sorted(one.devices, key=lambda device: device.id):
+            free = kinds.untouched(each)
+            stock[free.kind] += free.compute_milli
+    scoring = Objective(workload, kinds)
+    scoring.stock(stock)
+    return scoring
 
 
 class Churn(RuleBasedStateMachine):
@@ -36,17 +48,13 @@ class Churn(RuleBasedStateMachine):
     def start(self, made: tuple[Node, ...]) -> None:
         self.made = made
         self.fleet = Fleet(made, WORKLOAD)
-        self.kinds = Kinds()
-        for one in made:
-            for part_of_it in sorted(one.devices, key=lambda each: each.id):
-                self.kinds.untouched(part_of_it)
-        self.objective = Objective(WORKLOAD, self.kinds)
+        self.objective = fresh_objective(made, WORKLOAD)
         self.taken: list[Placement] = []
         self.lost: set[str] = set()
 
     @rule(demand=demands)
     def place(self, demand: Demand) -> None:
-        least = naive_best(self.fleet, self.kinds, self.objective, self.made, demand)
+        least = naive_best(self.fleet, self.objective, self.made, demand)
         found = self.fleet.find(demand)
         assert (found is None) == (least is None)
         if found is None:
@@ -156,15 +164,11 @@ def test_a_search_finds_what_scoring_every_node_finds_in_a_fleet_of_many_states(
     wanted += [Demand(cpu_milli=2000, devices=2, compute_milli=1000), instance("1g"), instance("3g")]
     made = tuple(node(f"n{at:02d}", 1 + at % 4, engine=Engine.MIG if at % 5 == 0 else Engine.SLICE) for at in range(60))
     workload = Workload.of(Counter(wanted))
-    fleet, kinds = Fleet(made, workload), Kinds()
-    for one in made:
-        for each in one.devices:
-            kinds.untouched(each)
-    scoring = Objective(workload, kinds)
+    fleet, scoring = Fleet(made, workload), fresh_objective(made, workload)
     taken: list[Placement] = []
     for step in range(700):
         demand = wanted[draw.randrange(1 + step * len(wanted) // 700)]
-        least = naive_best(fleet, kinds, scoring, made, demand)
+        least = naive_best(fleet, scoring, made, demand)
         found = fleet.find(demand)
         assert (found is None) == (least is None)
         if found is not None:
@@ -223,6 +227,42 @@ def test_parts_fill_a_started_device_before_another_is_begun() -> None:
         fleet.take(found)
     assert fleet.room(part(1000)) == 3
     assert fleet.room(part(500)) == 6
+
+
+def test_those_that_may_go_anywhere_leave_a_scarce_model_to_those_that_may_not() -> None:
+    rare = Node("a", "cpu", 64_000, 256_000, (device("a/gpu0", "a", model="T4-16GB"),))
+    anywhere, one_t4, one_h100 = (
+        Demand(cpu_milli=1000, devices=1, compute_milli=1000, models=models)
+        for models in (None, frozenset({"T4-16GB"}), frozenset({"H100-80GB"}))
+    )
+    # More ask for H100 by name, but of the T4 there is less than is asked for.
+    workload = Workload.of({one_t4: 2, one_h100: 3, anywhere: 20})
+    fleet = Fleet([rare, node("b", 8, cpu_milli=64_000)], workload)
+    for _ in range(8):
+        found = fleet.find(anywhere)
+        assert found is not None
+        assert found.node == "b"
+        fleet.take(found)
+    found = fleet.find(one_t4)
+    assert found is not None
+    assert found.node == "a"
+
+
+@given(nodes(), st.lists(demands, min_size=1, max_size=25), st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_nodes_that_came_later_are_as_good_as_those_there_from_the_first(made, wanted, later: int) -> None:  # type: ignore[no-untyped-def]
+    first = max(0, len(made) - later)
+    fleet = Fleet(made[:first], WORKLOAD)
+    for demand in wanted:
+        fleet.find(demand)
+    for one in made[first:]:
+        fleet.add(one)
+    gone = node("zz", engine=Engine.MIG)
+    fleet.add(gone)
+    for demand in wanted:
+        fleet.find(demand)
+    fleet.remove("zz")
+    assert _run(fleet, wanted) == _run(Fleet(made, WORKLOAD), wanted)
 
 
 def test_cpu_shares_keep_off_hosts_whose_devices_need_the_cpus() -> None:
