@@ -38,7 +38,7 @@ class Caller:
         return lease
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Whose token the request shows; raises `TokenInvalidError`."""
     centre = centre_of(request)
     for token, kind in ((centre.hub_token, SessionKind.SERVER), (centre.grader_token, SessionKind.GRADING)):
