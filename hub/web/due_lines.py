@@ -1,4 +1,4 @@
-"""What the `grader` service says beside each lesson of the home page. Without it, the page is as good as before."""
+"""What the `grader` service knows of somebody's lessons: which are released to them, and what to say beside each."""
 
 import logging
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import httpx
 log = logging.getLogger(__name__)
 
 _DEADLINE = httpx.Timeout(1.0)
-"""Nobody waits for a decoration."""
+"""Nobody waits long for a page, or for a server, because another service does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,11 @@ class DueLines:
     async def __aexit__(self, *_exc: object) -> None:
         await self._http.aclose()
 
-    async def of(self, person: Mapping[str, Any], language: str) -> dict[tuple[str, str], DueLine]:
-        """By (course, assignment), for a person as the roster API describes them; empty where the grader does not answer."""
+    async def of(self, person: Mapping[str, Any], language: str) -> dict[tuple[str, str], DueLine] | None:
+        """A line for each lesson released to a person as the roster API describes them, by (course, assignment).
+
+        None when the grader does not answer, which says nothing about any lesson.
+        """
         path = f"/people/{quote(str(person['name']), safe='')}/due-lines"
         try:
             answer = await self._http.post(path, params={"language": language}, json=dict(person))
@@ -52,4 +55,4 @@ class DueLines:
             }
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as exc:
             log.info("no due dates from the grader: %s", exc or type(exc).__name__)
-            return {}
+            return None

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from hub.cohorts import model
 from hub.web.centre import Centre
 from hub.web.errors import TokenInvalidError
+from hub.web.released import released_lessons
 from hub.web.server_share import ServerShare, share_of
 from hub.web.visitors import CentreOf
 
@@ -135,9 +136,19 @@ async def read_person(name: str, centre: CentreOf) -> Person:
 async def plan_server(name: str, centre: CentreOf) -> ServerPlan:
     """What to start for that person now; 403 if they may not start a server."""
     plan = await to_thread.run_sync(centre.cohorts.roster.plan_server, name)
-    lessons = [Lesson(course=lesson.course, assignment=lesson.assignment) for lesson in plan.lessons]
+    lessons = [Lesson(course=each.course, assignment=each.assignment) for each in await _released(centre, plan)]
     share = share_of(centre.leases, plan.name)
     return ServerPlan.model_validate({**_fields(plan), "lessons": lessons, "share": share})
+
+
+async def _released(centre: Centre, plan: model.ServerPlan) -> tuple[model.Lesson, ...]:
+    """The plan's lessons that its person may have now. None but taught ones while the grader does not answer: they can be fetched later,
+    and an examination that is not released yet must not lie in anybody's home."""
+    if centre.due_lines is None or not plan.lessons:
+        return plan.lessons
+    person = await to_thread.run_sync(centre.cohorts.roster.person, plan.name)
+    released = await centre.due_lines.of(described(centre, person), plan.language)
+    return released_lessons(person, plan.lessons, released or {})
 
 
 @router.put("/people/{name}/language", dependencies=[Depends(_services_only)], status_code=204)
