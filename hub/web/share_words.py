@@ -110,12 +110,12 @@ class ShareWords:
                 found.append(self._say(N_("%(size)s of its memory"), size=size(demand.device_memory_mib)))
             percent = f"{_plain(demand.compute_milli, 10)}\u00a0%"
             if demand.compute_milli and profile.sms:
-                text = N_("%(percent)s of its compute: %(count)s multiprocessors")
+                text = N_("%(percent)s of its compute (%(count)s SM)")
                 found.append(self._say(text, percent=percent, count=profile.sms))
             elif demand.compute_milli:
                 found.append(self._say(N_("%(percent)s of its compute"), percent=percent))
             elif profile.sms:
-                found.append(self._say(N_("%(count)s multiprocessors"), count=profile.sms))
+                found.append(self._say(N_("%(count)s multiprocessors (SM)"), count=profile.sms))
         if not profile.simulated:  # a machine that is only declared has no processors to give
             found.append(self.processors(demand.cpu_milli))
             found.append(self._say(N_("%(size)s of main memory"), size=size(demand.memory_mib)))

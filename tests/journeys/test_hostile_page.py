@@ -26,6 +26,12 @@ TARGETS = (
     f"{OURS}people",
     f"{OURS}account",
     f"{OURS}server",
+    f"{OURS}server/share",
+    f"{OURS}server/queue",
+    f"{OURS}devices",
+    f"{OURS}quotas",
+    f"{OURS}usage",
+    f"{OURS}usage/usage.csv",
     f"{OURS}nothing",
     "/hub/login",
     "/hub/token",
@@ -159,11 +165,12 @@ class TestReading:
         assert "kernels" in httpx.get(f"{centre.url}/user/wang.wei/api/status", headers=headers).text
 
     def test_an_event_stream_needs_what_stands_in_the_page(self, administrator: HostilePage) -> None:
-        for token in ("", "?token=x", f"?token={'0' * 64}"):
-            answer = administrator.page.evaluate(
-                "(url) => fetch(url).then((answer) => answer.status)", f"{OURS}server/events{token}"
-            )
-            assert answer == 403
+        for stream in ("server", "server/share", "server/queue", "devices"):
+            for token in ("", "?token=x", f"?token={'0' * 64}"):
+                answer = administrator.page.evaluate(
+                    "(url) => fetch(url).then((answer) => answer.status)", f"{OURS}{stream}/events{token}"
+                )
+                assert answer == 403
 
 
 class TestChanging:
@@ -176,6 +183,11 @@ class TestChanging:
         ("account/password", {"current_password": "x", "password": "x" * 12, "password_again": "x" * 12}),
         ("account/sign-out-everywhere", {}),
         ("server/stop", {}),
+        ("server/start", {"share": "cpu.half", "key": "0" * 32}),
+        ("server/queue/claim", {}),
+        ("server/queue/leave", {}),
+        (f"devices/leases/{'0' * 32}/end", {}),
+        ("quotas", {"cohort": "demo", "pool": "cpu", "cohort_limit": "0", "learner_limit": "0"}),
         ("sign-out", {}),
     )
 

@@ -41,7 +41,7 @@ def test_under_a_heading_a_share_is_only_its_part() -> None:
 def test_facts_say_what_is_real_and_of_a_declared_device_only_the_device() -> None:
     assert words().facts(CPU["cpu.half"]) == ("0.75 processors", "8\u00a0GiB of main memory")
     facts = words().facts(H100["h100-80gb.half"])
-    assert facts == ("39.8\u00a0GiB of its memory", "50\u00a0% of its compute: 66 multiprocessors")
+    assert facts == ("39.8\u00a0GiB of its memory", "50\u00a0% of its compute (66 SM)")
     real = replace(H100["h100-80gb.half"], simulated=False, engine=Engine.SLICE)
     assert "8 processors" in words().facts(real)
 
