@@ -14,6 +14,8 @@ from hub.gpu.parts import Alike, DeviceSet
 from hub.gpu.states import DeviceFree, Kinds, Way, usable_milli
 
 BILLION = 1_000_000_000
+NOTHING_YET: tuple[int, Way] = (1 << 200, ())
+"""More than any fragments can be."""
 TABLE_LIMIT = 100_000
 """Remembered device values per table before it starts afresh; bounds memory under endlessly many sizes."""
 
@@ -68,17 +70,15 @@ class FragmentTable(dict[DeviceFree, int]):
     def least(self, devices: DeviceSet, ways: tuple[Way, ...]) -> tuple[int, Way]:
         """The fragments that the best of `ways` leaves, and that way: the first of equals."""
         several = self._several and devices.next_milli >= self._least_of_several_milli
-        least: int | None = None
-        chosen = ways[0]
+        least, chosen = NOTHING_YET
         for way in ways:
             change = 0
             for before, after, _ in way:
                 change += self[after] - self[before]
             if several:
                 change -= self._usable_by_several(devices, way)
-            if least is None or change < least:
+            if change < least:
                 least, chosen = change, way
-        assert least is not None
         for free in devices.loaded:
             least += self[free]
         return least, chosen

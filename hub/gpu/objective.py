@@ -30,8 +30,8 @@ MICRO = 1000
 MILLION = 1_000_000
 STRANDED_PER_RATE = 500
 """Weight of stranded compute, in thousandths of that of a fragment; halves because there are two rates."""
-ROOM_PER_CPU_MILLI = (25, 128)
-ROOM_PER_COMPUTE_MILLI = (25, 8)
+CPU_ROOM, CPU_ROOM_PER = 25, 128
+COMPUTE_ROOM, COMPUTE_ROOM_PER = 25, 8
 """Millionths of a device per thousandth left, as fractions: a twentieth of best fit with both sides of the trace's largest node counted
 alike. Neither these nor the weight above are critical: halved or doubled, they move seven of eight traces tried by less than 0.2 points of
 unallocated GPU, and the eighth, whose pods use up all CPU, by 0.6; all stay below FGD."""
@@ -146,13 +146,14 @@ class Objective:
 
         Only by the room of that CPU. Everything else can only grow: fewer of the workload fit beside it, and more is stranded.
         """
-        return -(-cpu_milli * ROOM_PER_CPU_MILLI[0] // ROOM_PER_CPU_MILLI[1])
+        return -(-cpu_milli * CPU_ROOM // CPU_ROOM_PER)
 
     def waste(self, devices: DeviceSet, cpu_milli: int, memory_mib: int) -> int:
         """Millionths of a device wasted on a node with these devices, CPU and memory free: parts 1 and 2."""
         nothing_taken = self.after(devices, self._nothing, cpu_milli, memory_mib)
         assert nothing_taken is not None
-        return nothing_taken - _room(cpu_milli, devices.compute_milli)
+        room = cpu_milli * CPU_ROOM // CPU_ROOM_PER + devices.compute_milli * COMPUTE_ROOM // COMPUTE_ROOM_PER
+        return nothing_taken - room
 
     def after(self, devices: DeviceSet, part: DevicePart, cpu_milli: int, memory_mib: int) -> int | None:
         """Parts 1 to 3 once `part` is taken in the best way and so much is left of the host; None if it does not fit.
@@ -168,7 +169,8 @@ class Objective:
         memory_step, by_memory, by_memory_of_all = self._memories[memory_mib]
         fragments, _ = self._tables[cpu_step, memory_step].least(devices, ways)
         compute_milli = devices.compute_milli - part.compute_milli
-        after = fragments * MICRO // self._total + _room(cpu_milli, compute_milli)
+        after = fragments * MICRO // self._total + cpu_milli * CPU_ROOM // CPU_ROOM_PER
+        after += compute_milli * COMPUTE_ROOM // COMPUTE_ROOM_PER
         # Half of a decision's time goes into this function; min() would take a twentieth of that.
         if by_memory < served:  # noqa: PLR1730
             served = by_memory
@@ -201,11 +203,3 @@ class Objective:
             return None
         waste = self.waste(devices, state.cpu_milli, state.memory_mib)
         return Choice(after - waste, self.way(devices, part, cpu_milli, memory_mib))
-
-
-def _room(cpu_milli: int, compute_milli: int) -> int:
-    """Part 3."""
-    return (
-        cpu_milli * ROOM_PER_CPU_MILLI[0] // ROOM_PER_CPU_MILLI[1]
-        + compute_milli * ROOM_PER_COMPUTE_MILLI[0] // ROOM_PER_COMPUTE_MILLI[1]
-    )
