@@ -26,6 +26,8 @@ class HomeShare:
     held: str
     held_for: str
     in_use: bool
+    memory_mib: int | None
+    """Of the server, where the share in use decides it."""
     simulated: bool
     place: Place | None
     ending: str
@@ -49,6 +51,9 @@ async def home_share(centre: Centre, visitor: Visitor, now: Holding, translator:
         held=words.title_of(lease, profiles) if lease and now.held else "",
         held_for=words.duration(_age_s(centre, now.held)) if now.held else "",
         in_use=now.in_use,
+        memory_mib=held_profile.demand.memory_mib
+        if now.in_use and held_profile and not held_profile.simulated
+        else None,
         simulated=held_profile is not None and held_profile.simulated,
         place=place_of(centre, visitor, lease, translator) if lease and now.waits else None,
         ending=await _ending(centre, visitor, words) if lease is None else "",

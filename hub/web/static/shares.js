@@ -41,17 +41,17 @@ const queue = document.getElementById("queue");
 if (queue) {
   const claim = document.getElementById("claim");
   const auto = document.getElementById("auto");
-  const icon = document.querySelector('link[rel="icon"]');
   for (const part of document.querySelectorAll("[data-script]")) part.hidden = false;
+  const still = (html) => html.replace(/data-left="\d+">[\d:]+/g, "");
+  let shown = "";
   let offered = queue.dataset.state === "offered";
   const claimIfInFront = () => {
     if (offered && claim && auto.checked && document.visibilityState === "visible") claim.requestSubmit();
   };
   const call = () => {
-    // Somebody who looks elsewhere sees the tab change: its title comes and goes, and its mark is another.
+    // Somebody who looks elsewhere sees the title of the tab come and go.
     if (!offered || !claim) return;
     const title = queue.dataset.offeredTitle;
-    if (icon) icon.href = icon.dataset.turn || icon.href;
     document.title = document.title.startsWith("● ") ? title : `● ${title}`;
   };
   listen(queue.dataset.events, (event, events) => {
@@ -62,7 +62,9 @@ if (queue) {
     }
     if ((event.kind === "offered") !== offered && !claim) { location.reload(); return; }
     offered = event.kind === "offered";
-    put(event.html);
+    // A screen reader says what is put: not every second of the countdown, which goes on by itself.
+    if (still(event.html) !== shown) put(event.html);
+    shown = still(event.html);
     if (!claim) return;
     claim.hidden = !offered;
     if (!offered) document.title = `${queue.dataset.waitingTitle.replace("#", event.position)} · Practicum`;

@@ -246,11 +246,21 @@ async def test_a_running_share_is_shown_with_how_long_and_how_to_give_it_back(
     assert "Half of one H100-80GB" in page.text
     assert "held for less than a minute" in page.text
     assert "Stop, and give the share back" in page.text
+    assert "2&nbsp;GiB" in page.text  # a declared device brings no memory of its own
     assert (await browser.open(SHARES)).headers["location"].startswith("/user/lin.na/")  # nothing to choose now
     answer = await browser.post(
         f"{HOME}server/start", data={**form_of(page, "server/stop")[1], "share": WHOLE, "key": "0" * 32}
     )
     assert (answer.status_code, "Your server runs with a share." in answer.text) == (409, True)
+
+
+async def test_a_share_of_processors_decides_the_memory(visit: Visit, jupyterhub: FakeJupyterHub) -> None:
+    browser = visit("lin.na")
+    await choose(browser, "cpu.half")
+    await asyncio.sleep(0.05)
+    page = await browser.open(HOME)
+    assert "Half of the processors" in page.text
+    assert "8&nbsp;GiB" in page.text
 
 
 async def test_a_held_share_whose_server_did_not_start_can_be_used_again_or_given_back(
