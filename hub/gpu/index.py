@@ -65,8 +65,10 @@ class Entry:
     memory_mib: int
     waste: int
     count: int = 0
-    ranks: list[int] = field(default_factory=list)
-    """Heap of the nodes' ranks; one that has left is skipped when it surfaces."""
+    rank: int = -1
+    """Of the node that filled it."""
+    ranks: list[int] | None = None
+    """Heap of the nodes' ranks once there were two; one that has left is skipped when it surfaces."""
     scores: dict[int, int | None] = field(default_factory=dict)
     """By the number of a demand; and by that of a part, for the least demand for it: None if it does not fit."""
 
@@ -143,15 +145,14 @@ class StateIndex:
             entry = self._add(devices, cpu_milli, memory_mib)
         entry.count += 1
         if entry.count == 1:
-            self._live += 1
-            for listing in self._listings[: bisect_right(self._sizes, devices.most_milli)]:
-                listing.fresh.append(entry)
-            self._filled += 1
-            if self._filled > self._sweep_at:
-                self._sweep_fresh()
-        heappush(entry.ranks, member.rank)
-        if len(entry.ranks) > 2 * entry.count + 16:
-            entry.ranks = sorted(rank for rank in set(entry.ranks) if self._is_in(rank, entry, member))
+            entry.rank, entry.ranks = member.rank, None
+            self._note_filled(entry)
+        elif entry.ranks is None:
+            entry.ranks = sorted((entry.rank, member.rank))
+        else:
+            heappush(entry.ranks, member.rank)
+            if len(entry.ranks) > 2 * entry.count + 16:
+                entry.ranks = sorted(rank for rank in set(entry.ranks) if self._is_in(rank, entry, member))
         return entry
 
     def leave(self, member: Member) -> None:
@@ -160,7 +161,6 @@ class StateIndex:
         entry.count -= 1
         if entry.count == 0:
             self._live -= 1
-            entry.ranks.clear()
 
     def remove(self, member: Member) -> None:
         """Forget a node."""
@@ -191,11 +191,21 @@ class StateIndex:
     def first(self, entry: Entry) -> Member:
         """The node of least rank in a live state."""
         ranks = entry.ranks
+        if ranks is None:
+            return self._members[entry.rank]
         while True:
             member = self._members.get(ranks[0])
             if member is not None and member.entry is entry:
                 return member
             heappop(ranks)
+
+    def _note_filled(self, entry: Entry) -> None:
+        self._live += 1
+        for listing in self._listings[: bisect_right(self._sizes, entry.devices.most_milli)]:
+            listing.fresh.append(entry)
+        self._filled += 1
+        if self._filled > self._sweep_at:
+            self._sweep_fresh()
 
     def _place(self, entry: Entry) -> tuple[NodeState, int]:
         """What settles equal scores: by the node too, since a state may have two entries once its devices were forgotten."""
