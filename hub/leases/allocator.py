@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from hub.clock import Clock
 from hub.database import Database
@@ -80,7 +80,7 @@ class Allocator:
         """The book may differ from the database: read it again before the next decision."""
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Allocator":
+    async def __aenter__(self) -> Self:
         """Take the database over. Raises `DatabaseUnavailableError`."""
         await self._restore()
         self._task = asyncio.create_task(self._serve(), name="allocator")

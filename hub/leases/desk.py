@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from hub.clock import Clock
 from hub.database import Database
@@ -58,7 +58,7 @@ class LeaseDesk:
         )
         self._allocator.watch_commits = self.figures.note_commit
 
-    async def __aenter__(self) -> "LeaseDesk":
+    async def __aenter__(self) -> Self:
         """Take over the database's leases. Raises `DatabaseUnavailableError`."""
         await self._allocator.__aenter__()
         for pool in self.offers.pools:

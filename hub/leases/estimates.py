@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 LEAST_RECORDS = 5
 """Fewer leases that have ended say nothing about the next."""
-STEPS = 20_000
-"""Draws for one forecast, 10 to 20 ms of work: the longer the queue, the fewer runs."""
+STEPS = 10_000
+"""Draws for one forecast, about 20 ms of work at most: the longer the queue, the fewer runs."""
 LEAST_RUNS, MOST_RUNS = 15, 75
-MOST_PLACES = 512
+MOST_PLACES = 256
 """Places played through; those behind wait in proportion."""
 NEVER = float("inf")
 

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args, get_origin
 
 import click
 from pydantic import BaseModel
@@ -34,9 +35,15 @@ def settings_rows(model: type[BaseModel] = Settings, prefix: str = "") -> Iterat
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from settings_rows(field.annotation, f"{prefix}{name}.")
             continue
+        if field.is_required():  # of an entry in a list
+            yield f"| `{prefix}{name}` | | {field.description} |"
+            continue
         default = field.get_default(call_default_factory=True)
         shown = {True: "`true`", False: "`false`"}[default] if isinstance(default, bool) else f"`{default}`"
-        yield f"| `{prefix}{name}` | {shown if default not in ('', {}) else ''} | {field.description} |"
+        yield f"| `{prefix}{name}` | {shown if default not in ('', {}, []) else ''} | {field.description} |"
+        for entry in get_args(field.annotation) if get_origin(field.annotation) is list else ():
+            if isinstance(entry, type) and issubclass(entry, BaseModel):
+                yield from settings_rows(entry, f"{prefix}{name}[].")
 
 
 def command_sections() -> Iterator[str]:

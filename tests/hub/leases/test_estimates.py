@@ -47,7 +47,7 @@ def test_the_end_of_a_queue_too_long_to_play_waits_in_proportion() -> None:
     assert abs(last / last_played - 5000 / MOST_PLACES) < 0.01
     joining = made.join(1000).median_s
     assert joining is not None
-    assert abs(joining / last - 1) < 0.02
+    assert abs(joining / last - 1) < 0.05
 
 
 @given(

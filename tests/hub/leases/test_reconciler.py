@@ -11,7 +11,7 @@ from hub.errors import HubError
 from hub.gpu.errors import InventoryError
 from hub.gpu.model import Node
 from hub.leases import reconciler as module
-from hub.leases.model import EndReason, Lease, LeaseStatus, RunningSession
+from hub.leases.model import EndReason, Lease, LeaseStatus, RunningSession, SessionKind
 from hub.leases.reconciler import Reconciler
 from tests.hub.leases.desks import WHOLE, KillableDesk, ask, without
 
@@ -131,7 +131,7 @@ async def test_limits_that_cannot_be_changed_now_are_tried_again(desk: KillableD
 async def test_grading_leases_are_left_to_their_heartbeats(
     desk: KillableDesk, machine: Machine, clock: ManualClock
 ) -> None:
-    lease = await desk.acquire(ask("job", kind=module.SessionKind.GRADING, patience_s=10_000))
+    lease = await desk.acquire(ask("job", kind=SessionKind.GRADING, patience_s=10_000))
     clock.advance(GRACE_S)
     await machine.passes(3)
     assert (await desk.find(lease.id)).is_live

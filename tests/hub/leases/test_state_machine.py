@@ -127,7 +127,7 @@ class LeaseStory(RuleBasedStateMachine):
     @rule(wanted=st.lists(ASKED, min_size=1, max_size=8))
     def acquire(self, wanted: list[tuple[int, str, bool, int | None]]) -> None:
         """Several at once, so that they are decided and written together."""
-        asks = []
+        asks: list[Ask] = []
         for person, profile, wait, patience_s in wanted:
             cohort = LIMITED if person % 3 == 0 else "free"
             key = f"key-{len(self.asks) + len(asks)}"

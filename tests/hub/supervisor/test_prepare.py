@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.errors import HubError, SettingsError
 from hub.settings import Settings, effective_settings, load_settings
 from hub.state import StateDir
 from hub.supervisor.errors import AlreadyRunningError, DiskFullError
@@ -31,6 +32,37 @@ def test_options_take_the_place_of_settings_and_only_of_those(state: StateDir) -
     changed = Overrides(port=9001, sandbox_enforced=False).apply(settings)
     assert (changed.port, changed.language) == (9001, "zh-CN")
     assert (changed.sandbox.enforced, changed.sandbox.memory_mib) == (False, 512)
+
+
+def test_devices_can_be_simulated_for_one_run(state: StateDir) -> None:
+    state.settings_file.write_text("devices: {cpu_percent: 50}\n")
+    changed = Overrides(simulate="2xH100-80GB").apply(load_settings(state.settings_file))
+    assert (changed.devices.simulate, changed.devices.cpu_percent) == ("2xH100-80GB", 50)
+
+
+@pytest.mark.parametrize(
+    ("devices", "sentence"),
+    [
+        ({"simulate": "8xH100"}, "There is no model H100 to simulate; known: A100-40GB,"),
+        ({"shares": [{"name": "cpu.tiny", "pool": "tpu"}]}, "devices.shares: cpu.tiny is of the pool tpu"),
+        (
+            {"shares": [{"name": "cpu.huge", "pool": "cpu", "cpu_milli": 10**7, "memory_mib": 256}]},
+            "larger than the machine",
+        ),
+    ],
+)
+def test_devices_and_shares_that_cannot_be_had_are_refused_before_anything_starts(
+    state: StateDir, devices: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(HubError, match=sentence):
+        plan_start(state, Settings.model_validate({"devices": devices}))
+    assert not state.effective_settings_file.exists()
+
+
+def test_an_unknown_key_of_a_share_is_answered_with_the_nearest_known_one(state: StateDir) -> None:
+    state.settings_file.write_text("devices: {shares: [{name: cpu.tiny, pool: cpu, memory_mb: 512}]}\n")
+    with pytest.raises(SettingsError, match=r"unknown key `devices.shares.0.memory_mb`; did you mean `memory_mib`\?"):
+        load_settings(state.settings_file)
 
 
 def test_every_process_sees_what_was_planned_whatever_the_file_says_later(state: StateDir) -> None:
