@@ -97,9 +97,11 @@ class Book:
         return key in self._by_key or key in self._ended
 
     def remember(self, ended: Iterable[Lease]) -> None:
-        """Ended leases found in the database, whose keys came again."""
+        """Ended leases by their keys: those that end here, and those found in the database because their keys came again."""
         for lease in ended:
             self._ended[lease.ask.key] = lease
+        while len(self._ended) > ENDED_REMEMBERED:
+            self._ended.popitem(last=False)
 
     def live(self) -> list[Lease]:
         return list(self._leases.values())
@@ -310,9 +312,7 @@ class Book:
         ended = replace(lease, status=LeaseStatus.ENDED, ended_at=now, reason=reason)
         self._put(ended)
         del self._leases[lease.id], self._by_key[lease.ask.key], self._by_session[lease.ask.session.key]
-        self._ended[lease.ask.key] = ended
-        if len(self._ended) > ENDED_REMEMBERED:
-            self._ended.popitem(last=False)
+        self.remember((ended,))
         return ended
 
     def _unmake(self, lease: Lease) -> None:
