@@ -31,6 +31,7 @@ from grader.web.desk import HOME, Desk, desk_of
 from hub.errors import HubError
 from hub.web import language_page, sign_in, static_files
 from hub.web.errors import PageNotFoundError
+from hub.web.form_files import close_form
 from hub.web.front import SignInNeeded
 from hub.web.headers import GuardHeaders
 from hub.web.i18n import Failure
@@ -57,7 +58,7 @@ def create_app(desk: Desk) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
         max_body_size=MAX_BODY_BYTES,
-        dependencies=[Depends(_check_path), Depends(_close_form)],
+        dependencies=[Depends(_check_path), Depends(close_form)],
     )
     app.state.front = desk
     app.add_middleware(GuardHeaders)
@@ -110,14 +111,6 @@ async def _check_path(request: Request) -> None:
     for value in request.path_params.values():
         if isinstance(value, str) and any(unicodedata.category(each) in {"Cc", "Cs"} for each in value):
             raise PageNotFoundError
-
-
-async def _close_form(request: Request) -> AsyncIterator[None]:
-    # Any form may come with files, asked for or not; they lie in memory or in /tmp until somebody closes them.
-    try:
-        yield
-    finally:
-        await request.close()
 
 
 async def _to_sign_in(request: Request, needed: Exception) -> Response:

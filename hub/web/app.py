@@ -33,6 +33,7 @@ from hub.web import (
 )
 from hub.web.centre import Centre, centre_of
 from hub.web.errors import RequestTooLargeError
+from hub.web.form_files import close_form
 from hub.web.front import SignInNeeded
 from hub.web.headers import GuardHeaders
 from hub.web.lean_route import LeanFront
@@ -73,7 +74,7 @@ def create_app(centre: Centre) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
         max_body_size=MAX_READ_BYTES,
-        dependencies=[Depends(_check_size)],
+        dependencies=[Depends(_check_size), Depends(close_form)],
     )
     app.state.centre = app.state.front = centre
     app.add_middleware(GuardHeaders)

@@ -1,5 +1,5 @@
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from urllib.parse import quote
 
 import httpx
@@ -7,12 +7,13 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.datastructures import UploadFile
 
 from hub.cohorts.service import CohortService
 from hub.leases.desk import LeaseDesk
 from hub.leases.model import Ask, Session, SessionKind
 from tests.docs.lease_api import openapi as lease_openapi
-from tests.hub.web.browser import HOME, NAVIGATION
+from tests.hub.web.browser import HOME, NAVIGATION, Browser, form_of
 from tests.hub.web.conftest import GRADER_TOKEN, HUB_TOKEN
 
 API = "/services/practicum/api/v1"
@@ -211,3 +212,21 @@ async def test_no_form_whatever_is_a_failure_of_ours(
         await hub.post(HOME + path, content=raw, headers={**NAVIGATION, "content-type": kind}),
     ):
         assert answer.status_code < 500, answer.text
+
+
+async def test_a_file_that_came_with_a_form_is_closed(
+    visit: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+    close = UploadFile.close
+
+    async def noted(file: UploadFile) -> None:
+        closed.append(file.filename)
+        await close(file)
+
+    monkeypatch.setattr(UploadFile, "close", noted)
+    browser = visit("lin.na")
+    page = await browser.open(HOME)
+    action, fields = form_of(page, "sign-out")
+    await browser.post(action, data=fields, files={"unasked": ("a.bin", b"x" * 100)}, headers=NAVIGATION)
+    assert closed == ["a.bin"]
