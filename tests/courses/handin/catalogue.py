@@ -43,6 +43,8 @@ _NOT_SAID_TO_PROGRAMS = {
     "FormExpiredError",
     "SignInBrokenError",
     "LessonUnknownError",
+    "NumberInvalidError",
+    "ShareInUseError",
 }
 """Refusals of pages, which only a browser meets."""
 
