@@ -64,9 +64,10 @@ def test_signing_in_lands_on_the_own_home_page_without_a_question(context: Brows
     assert (cookie.get("path"), cookie.get("httpOnly"), cookie.get("sameSite")) == (HOME, True, "Lax")
 
 
-def test_a_lesson_opens_with_one_click_and_the_server_stops_again(context: BrowserContext, centre: RealCentre) -> None:
+def test_a_lesson_opens_with_two_clicks_and_the_server_stops_again(context: BrowserContext, centre: RealCentre) -> None:
     page = sign_in(context, centre, "wang.wei")
     page.get_by_role("button", name="Open").click()
+    page.get_by_role("button", name="Start").click()  # what one had last is chosen: at first, no share
     page.wait_for_url("**/user/wang.wei/lab/tree/data-processing/quality-audit/quality-audit.ipynb", timeout=30_000)
     page.goto(centre.url + HOME)
     assert page.get_by_text("Your server is running").is_visible()
@@ -119,7 +120,14 @@ def test_an_invitation_can_be_made_copied_and_redeemed_by_keyboard(
     page = sign_in(context, centre, "chen.min")
     page.goto(f"{centre.url}{HOME}people")
     page.focus("#name")
-    for text, key in (("zhou.jie", "Tab"), ("周杰", "Tab"), ("", "Tab"), ("", "Tab"), ("", "Enter")):
+    for text, key in (
+        ("zhou.jie", "Tab"),
+        ("周杰", "Tab"),
+        ("青禾数据", "Tab"),
+        ("", "Tab"),
+        ("", "Tab"),
+        ("", "Enter"),
+    ):
         page.keyboard.type(text)
         page.keyboard.press(key)
     page.wait_for_selector("#link")
@@ -138,7 +146,9 @@ def test_an_invitation_can_be_made_copied_and_redeemed_by_keyboard(
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("path", ["", "people", "account", "server", "nothing"])
+@pytest.mark.parametrize(
+    "path", ["", "people", "account", "server", "server/share", "devices", "usage", "quotas", "nothing"]
+)
 def test_no_page_is_wider_than_the_window(chromium: Browser, centre: RealCentre, path: str, width: int) -> None:
     context = chromium.new_context(locale="zh-CN", viewport={"width": width, "height": 844})
     page = sign_in(context, centre, "chen.min")
