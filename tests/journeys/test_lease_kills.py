@@ -97,8 +97,7 @@ def rage(storm: Storm, *, kills: int, settle_every: int, capsys: pytest.CaptureF
             f"\n{kills} kills in {time.monotonic() - began:.0f} s: {dict(killed)}\npeople: {dict(storm.did)}\n"
             f"{grants} shares granted; ended: {dict(ends)}; settled within {max(settled_s):.0f} s\n"
         )
-    assert storm.did["came to a server"] >= kills // 3, "too little happened for the kills to mean anything"
-    assert grants >= storm.did["came to a server"]
+    assert grants >= kills // 2, "too little happened for the kills to mean anything"
     assert storm.centre.stop() == 0
     assert processes.left(storm.centre.state_dir) == []
 
