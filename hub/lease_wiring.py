@@ -85,7 +85,7 @@ def open_leases(
 
     Raises `SimulationError`, `ShareSizeError` or `SettingsError` for devices or shares that cannot be had.
     """
-    devices = settings.devices
+    devices = settings.devices_on_offer
     here = ThisMachine(devices.cpu_percent)
     offers = make_offers(devices, here.first_look())
     servers = ServersHere(state, settings, notice, offers.by_name)

@@ -132,6 +132,13 @@ class Settings(_Section):
     culler: CullerSettings = Field(default_factory=CullerSettings)
     devices: DevicesSettings = Field(default_factory=DevicesSettings)
 
+    @property
+    def devices_on_offer(self) -> DevicesSettings:
+        """The devices to give out shares of: none where servers run without a sandbox, which is what would hold a share."""
+        if self.sandbox.enforced:
+            return self.devices
+        return self.devices.model_copy(update={"simulate": "", "cpu_percent": 0, "shares": []})
+
     @field_validator("time_zone")
     @classmethod
     def _is_zone(cls, value: str) -> str:

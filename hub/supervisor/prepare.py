@@ -93,7 +93,8 @@ def require_offers(settings: Settings) -> None:
 
     The service would find the same, but say it in its log, and start again and again.
     """
-    make_offers(settings.devices, machine(read_cpus(), NvmlReading(None), settings.devices.cpu_percent))
+    devices = settings.devices_on_offer
+    make_offers(devices, machine(read_cpus(), NvmlReading(None), devices.cpu_percent))
 
 
 def require_sandbox() -> None:

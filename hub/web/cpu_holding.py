@@ -16,16 +16,15 @@ _PARTS = N_("A share of processors holds here to the hundredth: nobody gets more
 _WHOLE = N_(
     "A share of processors holds here for whole processors: smaller parts share one, and may slow each other down."
 )
-_NOTHING = N_("Servers run without a sandbox here, so a share of processors is not enforced.")
+_NOTHING = N_("Servers run without a sandbox here, which is what would hold a share: none is on offer.")
 
 
 def how_cpus_are_held(centre: Centre, translator: Translator) -> str:
     """The sentence; empty where no share of processors is on offer."""
-    devices = centre.settings.devices
-    if not devices.cpu_percent:
-        return ""
     if not centre.settings.sandbox.enforced:
         return translator.gettext(_NOTHING)
+    if not centre.settings.devices.cpu_percent:
+        return ""
     return translator.gettext(_PARTS if _enforcement().holds_parts else _WHOLE)
 
 

@@ -10,7 +10,7 @@ from hub.gpu.errors import ShareSizeError, SimulationError
 from hub.gpu.nvml import NvmlReading
 from hub.leases.offers import MACHINE, machine, make_offers
 from hub.leases.views import device_views, seen_again
-from hub.settings import DevicesSettings, ShareSettings
+from hub.settings import DevicesSettings, SandboxSettings, Settings, ShareSettings
 from tests.hub.leases.desks import slice_device
 
 CPUS = CpuReading(tuple(range(8)), 8000, 9216, CpuEnforcement.CPUSET_V2)
@@ -76,3 +76,13 @@ def test_another_look_that_finds_the_same_changes_nothing() -> None:
     gone = seen_again(offers, machine(CPUS, NvmlReading("1"), 75))
     assert seen_again(gone, machine(CPUS, NvmlReading("1"), 75)) is gone
     assert seen_again(gone, here).nodes == offers.nodes
+
+
+def test_without_a_sandbox_nothing_could_hold_a_share_and_none_is_on_offer() -> None:
+    chosen = DevicesSettings(simulate="2xH100-80GB", cpu_percent=50, claim_s=9)
+    contained = Settings(devices=chosen)
+    assert contained.devices_on_offer == chosen
+    devices = Settings(devices=chosen, sandbox=SandboxSettings(enforced=False)).devices_on_offer
+    here = machine(CpuReading((0, 1), 2000, 8192, CpuEnforcement.AFFINITY), NvmlReading(None), devices.cpu_percent)
+    assert make_offers(devices, here).profiles == ()
+    assert devices.claim_s == 9
