@@ -50,7 +50,7 @@ _WAITS = {
 }
 _ENDINGS = {
     EndReason.UNCLAIMED: N_(
-        "It was your turn for %(share)s, but it was not taken in time, so the next in the queue got it. "
+        "It was your turn for “%(share)s”, but it was not taken in time, so the next in the queue got it. "
         "You can ask for it again."
     ),
     EndReason.EXPIRED: N_("%(share)s went back, because your server gave no sign of life. Your files are safe."),
@@ -58,9 +58,9 @@ _ENDINGS = {
         "%(share)s went back, because your server was not running any more. Your files are safe; start it again."
     ),
     EndReason.DEVICE_LOST: N_(
-        "The device of %(share)s has failed or was taken away. Your files are safe; choose another share."
+        "The device of “%(share)s” has failed or was taken away. Your files are safe; choose another share."
     ),
-    EndReason.REVOKED: N_("An administrator ended your use of %(share)s. Your files are safe; you can ask again."),
+    EndReason.REVOKED: N_("An administrator took your share “%(share)s” back. Your files are safe; you can ask again."),
     EndReason.WITHDRAWN: N_("%(share)s is no longer on offer. Your files are safe; choose another share."),
 }
 

@@ -69,7 +69,7 @@ def test_taken_back_by_an_administrator(own_centre: Centre, new_page: NewPage) -
         expect(administrator.locator(".holders li", has_text="Lin Na")).to_have_count(0)
 
         toast = lab.locator(
-            ".Toastify__toast", has_text="An administrator ended your use of An eighth of the processors"
+            ".Toastify__toast", has_text="An administrator took your share “An eighth of the processors” back"
         )
         expect(toast).to_be_visible(timeout=30_000)
         picture(lab, "lab-share-ended-en")
@@ -80,7 +80,9 @@ def test_taken_back_by_an_administrator(own_centre: Centre, new_page: NewPage) -
             assert before < 0.5
             assert float(notebook.run(BURN)) > before
         home = sign_in(new_page(), centre, "lin.na")
-        expect(home.locator("main")).to_contain_text("An administrator ended your use of An eighth of the processors")
+        expect(home.locator("main")).to_contain_text(
+            "An administrator took your share “An eighth of the processors” back"
+        )
         expect(home.locator("main")).to_contain_text("Your server is running")
         picture(home, "home-share-ended-en")
 

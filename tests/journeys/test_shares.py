@@ -230,7 +230,7 @@ def test_forty_learners_contend_for_sixteen_shares(crowd: Crowd, new_page: NewPa
     crowd.stop(holders[1])
     crowd.wait_for(second, OURS, "It is your turn")
     crowd.wait_for(third, OURS, "It is your turn", timeout_s=CLAIM_S + 30)
-    assert "It was your turn for An eighth of one H100-80GB" in crowd.visitors[second].http.get(OURS).text
+    assert "It was your turn for “An eighth of one H100-80GB”" in crowd.visitors[second].http.get(OURS).text
     visitor = crowd.visitors[third]
     visitor.submit(visitor.http.get(f"{OURS}server/queue"), "queue/claim")
     crowd.wait_for(third, OURS, "Your server is running")

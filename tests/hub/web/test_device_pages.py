@@ -80,7 +80,7 @@ async def test_an_administrator_takes_a_share_back_and_its_learner_is_told(visit
     assert page.url.path == DEVICES
     ended = await leases.find(lease.id)
     assert (ended.status, ended.reason) == (LeaseStatus.ENDED, EndReason.REVOKED)
-    assert "An administrator ended your use of" in (await learner.open(HOME)).text
+    assert "An administrator took your share" in (await learner.open(HOME)).text
 
 
 @pytest.mark.parametrize(("name", "owner", "status"), [

@@ -308,8 +308,8 @@ async def test_the_last_share_is_chosen_again(visit: Visit, centre: Centre, jupy
 
 
 @pytest.mark.parametrize(("reason", "text"), [
-    (EndReason.REVOKED, "An administrator ended your use of Half of one H100-80GB."),
-    (EndReason.DEVICE_LOST, "The device of Half of one H100-80GB has failed"),
+    (EndReason.REVOKED, "An administrator took your share “Half of one H100-80GB” back."),
+    (EndReason.DEVICE_LOST, "The device of “Half of one H100-80GB” has failed"),
     (EndReason.ORPHANED, "went back, because your server was not running any more."),
     (EndReason.RELEASED, ""),
 ])  # fmt: skip
@@ -336,7 +336,7 @@ async def test_an_offer_nobody_takes_is_explained(visit: Visit, centre: Centre, 
     await centre.leases.expire()
     page = await browser.submit("queue/claim")
     assert page.url.path == HOME
-    assert "It was your turn for An eighth of one H100-80GB, but it was not taken in time" in page.text
+    assert "It was your turn for “An eighth of one H100-80GB”, but it was not taken in time" in page.text
 
 
 async def test_the_stream_of_the_choice_tells_when_a_share_is_taken(visit: Visit, clock: ManualClock) -> None:
