@@ -74,8 +74,12 @@ def administrators_browser(centre: Centre, browser: Browser) -> Iterator[Browser
 def administrator(centre: Centre, administrators_browser: BrowserContext) -> Iterator[HostilePage]:
     """A page of the administrator's own hostile server in their browser."""
     page = administrators_browser.new_page()
+    kept = set(administrators_browser.pages)
     yield HostilePage.open(page, centre.url, "chen.min")
     page.close()
+    # The windows it opened: six with an event stream would take every connection a browser has for one address.
+    for opened in set(administrators_browser.pages) - kept:
+        opened.close()
 
 
 @pytest.fixture

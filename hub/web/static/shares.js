@@ -21,11 +21,26 @@ const listen = (url, told) => {
   };
   return events;
 };
+// A browser holds six connections to one address (HTTP/1.1), and an open stream is one of them: six tabs with a stream would
+// leave none for anything else. So who is not looked at does not listen.
+const listenInFront = (url, told) => {
+  let events = null;
+  const follow = () => {
+    if (document.visibilityState === "visible") {
+      events ??= listen(url, told);
+    } else {
+      events?.close();
+      events = null;
+    }
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
+};
 
 // The choice of a share: how free each is. What is chosen stays chosen.
 const shares = document.getElementById("shares");
 if (shares) {
-  listen(shares.dataset.events, (event) => {
+  listenInFront(shares.dataset.events, (event) => {
     for (const share of event.shares) {
       const card = shares.querySelector(`[data-share="${CSS.escape(share.name)}"]`);
       if (!card) continue;
@@ -54,7 +69,8 @@ if (queue) {
     const title = queue.dataset.offeredTitle;
     document.title = document.title.startsWith("● ") ? title : `● ${title}`;
   };
-  listen(queue.dataset.events, (event, events) => {
+  // The page of the queue listens also where nobody looks: it calls by its title.
+  (claim ? listen : listenInFront)(queue.dataset.events, (event, events) => {
     if (event.kind === "over") {
       events.close();
       if (claim) location.replace(event.url); else location.reload();
@@ -91,5 +107,5 @@ if (devices) {
   let held = false;
   // A form that somebody is about to send must not be taken away under their pointer.
   devices.addEventListener("submit", () => { held = true; });
-  listen(devices.dataset.events, (event) => { if (!held) put(event.html); });
+  listenInFront(devices.dataset.events, (event) => { if (!held) put(event.html); });
 }
