@@ -23,6 +23,7 @@ def test_pairs_and_latencies_are_measured_and_the_database_agrees() -> None:
     rate, latency = leases.run(SMALL)
     assert len(rate.ours.values) == 2
     assert all(pairs > 0 for pairs in rate.ours.values)
+    assert len(latency.ours.values) == len(latency.peer.values) == leases.ROUNDS
     assert (rate.least, latency.most) == (leases.LEAST_PAIRS_PER_S, leases.MOST_P99_MS)
     assert "quoted, not measured" in rate.peer.name
     assert all(value > 0 for value in (*latency.ours.values, *latency.peer.values))
@@ -50,11 +51,3 @@ def test_a_wrong_answer_ends_the_run(tmp_path: Path) -> None:
         nine = argparse.Namespace(connections=9, rate=0.0)
         with pytest.raises(leases.LoadFailedError, match="waiting"):
             leases.loaded(service, nine, "closed", seconds=5.0)
-
-
-def test_percentiles_follow_the_run() -> None:
-    rising = [float(value) for value in range(2000)]
-    parts = leases.percentiles(rising)
-    assert len(parts) == 20
-    assert parts[0] == 99.0
-    assert parts == sorted(parts)
