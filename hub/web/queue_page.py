@@ -66,7 +66,8 @@ async def show_place(request: Request, centre: CentreOf, visitor: PageVisitor, l
     if now.lease is None:
         return RedirectResponse(PREFIX, 303)  # which says how the last one ended
     if not now.waits:
-        return RedirectResponse(f"{PREFIX}server" if now.in_use else SHARE_PATH + lesson_query(lesson), 303)
+        starts = now.in_use or centre.starts.is_under_way(visitor.person.name)
+        return RedirectResponse((f"{PREFIX}server" if starts else SHARE_PATH) + lesson_query(lesson), 303)
     return centre.renderer.page(
         request,
         "queue",

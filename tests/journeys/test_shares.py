@@ -122,6 +122,12 @@ def test_a_share_of_processors_is_started_with_holds_and_comes_back(people: Cent
     # What was chosen last is chosen again, so one click starts it.
     expect(page.locator('[data-share="cpu.quarter"]').locator("input")).to_be_checked()
 
+    administrator.click("text=Use in the last 30 days")
+    expect(administrator.locator("table")).to_contain_text("Lin Na")
+    with administrator.expect_download() as download:
+        administrator.click("text=Download as a table")
+    assert "青禾数据 Qinghe Data" in Path(download.value.path()).read_text("utf-8-sig")
+
 
 def share_of_this_machine() -> float:
     """Processors in a quarter of what this machine offers."""
