@@ -19,7 +19,7 @@ from hub.web.page_session import PREFIX
 from hub.web.queue_page import QUEUE_PATH
 from hub.web.server_starts import Failed, Ready
 from hub.web.share_page import share_page
-from hub.web.share_starts import Next, holding, start_as_it_is, start_with, start_without
+from hub.web.share_starts import Next, holding, start_as_it_is, start_with, start_without, stop
 from hub.web.visitors import CentreOf, FormVisitor, PageVisitor, StreamVisitor
 
 router = APIRouter(prefix="/server", include_in_schema=False)
@@ -57,7 +57,7 @@ async def _start(centre: Centre, person: Person, share: str | None, key: str) ->
 @router.post("/stop")
 async def stop_server(centre: CentreOf, visitor: FormVisitor) -> Response:
     """End the server and go home; files stay, and its share goes back."""
-    await centre.jupyterhub.stop(visitor.person.name)
+    await stop(centre, visitor.person)
     return RedirectResponse(PREFIX, 303)
 
 

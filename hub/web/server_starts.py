@@ -42,22 +42,40 @@ class ServerStarts:
     def __init__(self, jupyterhub: JupyterHubApi) -> None:
         self._jupyterhub = jupyterhub
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._leases: dict[str, str] = {}
+        """Of the starts under way: the lease each was asked for with."""
         self._stopping: set[str] = set()
         self._failures: dict[str, HubError] = {}
 
-    def begin(self, name: str, *, restart: bool = False) -> None:
+    def begin(self, name: str, *, lease: str | None = None, restart: bool = False) -> None:
         """Ask JupyterHub for the person's server, without waiting. A second call while one is under way does nothing.
 
-        `restart` stops the running one first: a share takes effect only when a server starts.
+        Unless it is for a `lease` the first knew nothing of: that one's plan may be made already, so it is broken off for this one.
+        `restart` stops a running server first: a share takes effect only when a server starts.
         """
-        if name in self._running:
-            return
+        current = self._running.get(name)
+        if current is not None:
+            if lease is None or lease == self._leases.get(name):
+                return
+            current.cancel()
+            restart = True
         self._failures.pop(name, None)
+        self._leases.pop(name, None)
+        if lease is not None:
+            self._leases[name] = lease
         if restart:
             self._stopping.add(name)
         task = asyncio.create_task(self._start(name), name=f"start {name}")
         self._running[name] = task
-        task.add_done_callback(lambda _: self._end(name))
+        task.add_done_callback(lambda done: self._end(name, done))
+
+    async def abandon(self, name: str) -> None:
+        """Break off a start that is under way, and forget how the last one went: the server is to be stopped."""
+        self._failures.pop(name, None)
+        task = self._running.get(name)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def is_stopping_first(self, name: str) -> bool:
         """Whether the server is on its way to a restart, so that one which still runs is not what was asked for."""
@@ -66,6 +84,10 @@ class ServerStarts:
     def is_under_way(self, name: str) -> bool:
         """Whether a start was asked for whose end nobody has been told yet."""
         return name in self._running or name in self._failures
+
+    def is_running(self, name: str) -> bool:
+        """Whether a start is under way at this moment."""
+        return name in self._running
 
     async def close(self) -> None:
         """Leave what is under way to JupyterHub."""
@@ -110,9 +132,11 @@ class ServerStarts:
         elif server.status is ServerStatus.STOPPED and not self.is_under_way(name):
             yield Failed(HubRefusedError())
 
-    def _end(self, name: str) -> None:
-        self._running.pop(name, None)
-        self._stopping.discard(name)
+    def _end(self, name: str, done: asyncio.Task[None]) -> None:
+        if self._running.get(name) is done:  # else it was broken off for another
+            del self._running[name]
+            self._leases.pop(name, None)
+            self._stopping.discard(name)
 
     async def _stop_first(self, name: str) -> None:
         await self._jupyterhub.stop(name)

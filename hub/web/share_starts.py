@@ -4,17 +4,24 @@ The share is not told to JupyterHub: it asks for the plan of a server when it st
 exactly while the person's lease is held. So what has to be right here is the order: first the lease, then the server.
 """
 
+import asyncio
 import uuid
 from dataclasses import dataclass
 from enum import Enum
 
 from hub.cohorts.model import Person
 from hub.errors import HubError
-from hub.leases.errors import NeverFitsError, QuotaExceededError
+from hub.leases.errors import NeverFitsError, QuotaExceededError, UnknownShareError
 from hub.leases.model import Ask, Availability, Lease, LeaseStatus, Session, SessionKind
 from hub.web.centre import Centre
 from hub.web.errors import ShareInUseError
 from hub.web.jupyterhub_api import Server, ServerStatus
+
+STOPPING_S = 15.0
+"""How long a start waits for a server that is just stopping; JupyterHub ends it the hard way sooner."""
+_LOOK_S = 0.3
+LONGEST_NAME = 64
+"""Of what was chosen, as far as a refusal repeats it."""
 
 
 class Next(Enum):
@@ -45,10 +52,14 @@ class Holding:
         """Whether the server that runs, or is on its way, is the one the held share was given to.
 
         JupyterHub keeps nothing about shares. A server it began to start after the grant was given the share with its plan, one from
-        before was not.
+        before was not; but where the machine's clock was set back the two moments cannot be compared, and what was seen counts.
         """
         if self.held is None or self.server.status is ServerStatus.STOPPED:
             return False
+        if self.held.seen_at is not None:
+            return (
+                True  # of a session only a server under this very lease is noted, and each later one starts with it too
+            )
         since, started = self.held.held_at, self.server.started_at
         return since is None or started is None or started >= since
 
@@ -76,12 +87,8 @@ async def holding(centre: Centre, person: Person) -> Holding:
 
 async def start_without(centre: Centre, person: Person) -> Next:
     """Start the server without a share. A place in the queue is kept; a share that is held and not in use goes back."""
-    now = await holding(centre, person)
-    if (
-        now.held is not None
-        and now.server.status is ServerStatus.STOPPED
-        and not centre.starts.is_under_way(person.name)
-    ):
+    now = await _settled(centre, person)
+    if now.held is not None and now.server.status is ServerStatus.STOPPED and not centre.starts.is_running(person.name):
         await centre.leases.release(now.held.id)  # else the plan of this start would carry it
     centre.starts.begin(person.name)
     return Next.SERVER
@@ -89,9 +96,21 @@ async def start_without(centre: Centre, person: Person) -> Next:
 
 async def start_as_it_is(centre: Centre, person: Person) -> Next:
     """Start the server with the share that is held, else without."""
-    now = await holding(centre, person)
-    centre.starts.begin(person.name, restart=now.held is not None and now.runs_without)
+    _begin(centre, person, await _settled(centre, person))
     return Next.SERVER
+
+
+async def stop(centre: Centre, person: Person) -> None:
+    """End the server. Its share goes back, also where the server was on its way and had not been given it yet."""
+    now = await holding(centre, person)
+    is_on_its_way = now.server.status is not ServerStatus.RUNNING or centre.starts.is_running(person.name)
+    await centre.starts.abandon(person.name)
+    await centre.jupyterhub.stop(person.name)
+    if now.held is None or not is_on_its_way:
+        return
+    # A server that is slow to end still has the share; whoever ends it gives it back then.
+    if (await centre.jupyterhub.server(person.name)).status is ServerStatus.STOPPED:
+        await centre.leases.release(now.held.id)
 
 
 async def start_with(centre: Centre, person: Person, share: str, key: str) -> Next:
@@ -99,22 +118,22 @@ async def start_with(centre: Centre, person: Person, share: str, key: str) -> Ne
 
     Another share that is held but not in use, or waited for, is given up for it. Raises `ShareInUseError` and what the desk refuses.
     """
-    now = await holding(centre, person)
+    now = await _settled(centre, person)
     lease = now.lease
     if now.in_use:
         if lease is not None and lease.ask.profile == share:
             return Next.SERVER
         raise ShareInUseError
     if lease is None or lease.ask.profile != share:
+        _check_can_have(centre, person, share)  # nobody loses a place for a share they cannot have
         if lease is not None:
-            _check_can_have(centre, person, share)  # nobody loses a place for a share they cannot have
             await centre.leases.release(lease.id)
         lease = await _ask(centre, person, share, key)
     if lease.status is LeaseStatus.OFFERED:
         lease = await centre.leases.claim(lease.id)
     if lease.status is LeaseStatus.WAITING:
         return Next.TURN
-    centre.starts.begin(person.name, restart=now.server.status is ServerStatus.RUNNING)
+    _begin(centre, person, Holding(lease, now.server))
     return Next.SERVER
 
 
@@ -138,6 +157,22 @@ async def give_up(centre: Centre, person: Person) -> None:
         await centre.leases.release(now.lease.id)
 
 
+async def _settled(centre: Centre, person: Person) -> Holding:
+    """What the person holds, once a server that is being stopped has ended: its share is still theirs until then, and no longer after."""
+    deadline = asyncio.get_running_loop().time() + STOPPING_S
+    now = await holding(centre, person)
+    while now.server.status is ServerStatus.STOPPING and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(_LOOK_S)
+        now = await holding(centre, person)
+    return now
+
+
+def _begin(centre: Centre, person: Person, now: Holding) -> None:
+    """Start the server with what is held. One that runs, or is on its way, without it is ended first."""
+    lacks_it = now.held is not None and not now.in_use and now.server.status is not ServerStatus.STOPPED
+    centre.starts.begin(person.name, lease=now.held.id if now.held else None, restart=lacks_it)
+
+
 async def _ask(centre: Centre, person: Person, share: str, key: str) -> Lease:
     # With the share in the key, a form that the browser kept and that is sent again with another choice is another ask.
     lease = await centre.leases.acquire(_ask_for(person, share, f"{person.name}.{key}.{share}"))
@@ -159,6 +194,8 @@ def _ask_for(person: Person, share: str, key: str) -> Ask:
 
 def _check_can_have(centre: Centre, person: Person, share: str) -> None:
     found = next((each for each in on_offer(centre, person) if each.profile.name == share), None)
+    if found is None:
+        raise UnknownShareError(profile=share[:LONGEST_NAME])
     refusals: dict[str, type[HubError]] = {"never-fits": NeverFitsError}
-    if found is not None and found.refusal:
+    if found.refusal:
         raise refusals.get(found.refusal, QuotaExceededError)(profile=share)

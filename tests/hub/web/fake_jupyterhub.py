@@ -92,6 +92,7 @@ class FakeJupyterHub:
         @app.delete("/hub/api/users/{name}/server")
         async def stop(name: str) -> Response:
             self.running.discard(name)
+            self._break_off_start(name)
             return Response(status_code=204)
 
         @app.get("/hub/api/users/{name}/server/progress")
@@ -109,6 +110,10 @@ class FakeJupyterHub:
                     yield f"data: {json.dumps({'progress': 100, 'ready': True, 'message': 'Server ready'})}\n\n"
 
             return StreamingResponse(events(), media_type="text/event-stream")
+
+    def _break_off_start(self, name: str) -> None:
+        if self.pending.get(name) == "spawn":
+            del self.pending[name]
 
     def _add_tokens(self, app: FastAPI) -> None:
         @app.get("/hub/api/users/{name}/tokens")

@@ -215,6 +215,10 @@ async def test_a_place_is_not_lost_for_a_choice_that_is_refused(visit: Visit, ce
     page = await choose(browser, HALF)
     assert page.status_code == 403
     assert lease_of(centre, "lin.na").ask.profile == EIGHTH
+    for unknown in ("no.such.share", "x" * 5000, "\x00"):
+        page = await choose(browser, unknown)
+        assert page.status_code == 404
+        assert lease_of(centre, "lin.na").ask.profile == EIGHTH
     await choose(browser, "cpu.half")  # one that can be had replaces it
     assert lease_of(centre, "lin.na").ask.profile == "cpu.half"
 
@@ -291,6 +295,79 @@ async def test_a_basic_start_never_carries_a_share_from_before(visit: Visit, cen
     await centre.jupyterhub.stop("lin.na")  # and nothing gave the share back
     await choose(browser, "")
     assert centre.leases.of_session(server_of("lin.na")) is None
+
+
+async def test_a_basic_start_carries_no_share_of_a_start_that_failed_unseen(
+    visit: Visit, centre: Centre, jupyterhub: FakeJupyterHub
+) -> None:
+    jupyterhub.refuses_starts_with = (403, "Your home directory cannot be opened.")
+    browser = visit("lin.na")
+    await choose(browser, HALF)
+    await asyncio.sleep(0.05)
+    jupyterhub.refuses_starts_with = None
+    await choose(browser, "")
+    assert centre.leases.of_session(server_of("lin.na")) is None
+
+
+async def test_a_share_chosen_while_a_server_without_one_starts_is_what_it_starts_with(
+    visit: Visit, centre: Centre, jupyterhub: FakeJupyterHub
+) -> None:
+    jupyterhub.pending["lin.na"], jupyterhub.started["lin.na"] = "spawn", "2020-01-01T00:00:00Z"
+    browser = visit("lin.na")
+    await choose(browser, "")
+    await asyncio.sleep(0.05)
+    await choose(browser, HALF)  # in another window, or after going back
+    await asyncio.sleep(0.05)
+    assert jupyterhub.calls["DELETE /users/lin.na/server"] == 1
+    assert jupyterhub.calls["POST /users/lin.na/server"] == 2
+    assert "lin.na" in jupyterhub.running
+    assert lease_of(centre, "lin.na").status is LeaseStatus.HELD
+
+
+async def test_a_start_that_is_stopped_gives_its_share_back(
+    visit: Visit, centre: Centre, jupyterhub: FakeJupyterHub
+) -> None:
+    browser = visit("lin.na")
+    await browser.open(SHARES)
+    _, fields = form_of(browser.page, "server/start")
+    jupyterhub.pending["lin.na"] = "spawn"
+    await browser.submit("server/start", share=HALF)
+    await browser.post(f"{HOME}server/stop", data=fields)  # of another window
+    assert centre.leases.of_session(server_of("lin.na")) is None
+    assert "lin.na" not in jupyterhub.running
+
+
+async def test_a_start_while_the_server_stops_waits_for_that_and_asks_anew(
+    visit: Visit, centre: Centre, jupyterhub: FakeJupyterHub
+) -> None:
+    browser = visit("lin.na")
+    await choose(browser, HALF)
+    await asyncio.sleep(0.05)
+    first = lease_of(centre, "lin.na")
+    target, fields = f"{HOME}server/start", form_of(await browser.open(HOME), "server/stop")[1]
+    jupyterhub.pending["lin.na"] = "stop"
+    answer = asyncio.create_task(browser.post(target, data={**fields, "share": HALF, "key": "0" * 32}))
+    await asyncio.sleep(0.1)
+    assert not answer.done()
+    await give_back(centre, "lin.na")  # as the spawner does once nothing is left of the server
+    jupyterhub.running.clear()
+    jupyterhub.pending.clear()
+    assert (await answer).status_code == 303
+    await asyncio.sleep(0.05)
+    assert "lin.na" in jupyterhub.running
+    assert lease_of(centre, "lin.na").id != first.id
+
+
+async def test_a_clock_that_was_set_back_does_not_hide_that_a_share_is_in_use(
+    visit: Visit, centre: Centre, jupyterhub: FakeJupyterHub
+) -> None:
+    browser = visit("lin.na")
+    await choose(browser, HALF)
+    await asyncio.sleep(0.05)
+    jupyterhub.started["lin.na"] = "2020-01-01T00:00:00Z"
+    assert "not used by a server yet" in (await browser.open(HOME)).text
+    await centre.leases.see([lease_of(centre, "lin.na").id])
+    assert "Stop, and give the share back" in (await browser.open(HOME)).text
 
 
 async def test_the_last_share_is_chosen_again(visit: Visit, centre: Centre, jupyterhub: FakeJupyterHub) -> None:
