@@ -33,7 +33,7 @@ from hub.leases.quotas import Quotas, size_milli
 from hub.leases.room import Room
 from hub.leases.turns import Line, Place
 
-ENDED_REMEMBERED = 4096
+ENDED_REMEMBERED = 2_000
 """Ended leases kept by key, so that a request repeated at once needs no look into the database."""
 DUE_SLACK = 64
 NO_LIMIT = 1 << 40
