@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -16,13 +17,20 @@ from pathlib import Path
 from hub.addresses import load_or_choose_addresses
 from hub.cohorts.service import CohortService, open_cohorts, practicum_url
 from hub.database import Database
-from hub.errors import HubError
+from hub.errors import HubError, StateError
 from hub.secrets import load_or_create_secrets
 from hub.settings import effective_settings
 from hub.state import StateDir
 
 GRACE_S = 3
 """How long open requests may go on once the service is told to end; event streams would go on for minutes."""
+
+
+class ServiceRunsError(StateError):
+    """Another process has the service's port: most likely the service itself runs already."""
+
+    code = "service-runs"
+    sentence = "The practicum service cannot listen on port %(port)d: %(cause)s. It is probably running already."
 
 
 def open_service(state: StateDir) -> CohortService:
@@ -38,6 +46,7 @@ def serve(state: StateDir) -> None:
     """Run the service until SIGTERM or SIGINT."""
     # Imported here: the terminal wants the roster without a web server (0.5 s, 40 MiB).
     import uvicorn  # noqa: PLC0415
+    from uvicorn.main import STARTUP_FAILURE  # noqa: PLC0415
 
     from hub.lease_wiring import open_leases  # noqa: PLC0415
     from hub.web.app import create_app  # noqa: PLC0415
@@ -52,6 +61,9 @@ def serve(state: StateDir) -> None:
     settings = effective_settings(state)
     secrets = load_or_create_secrets(state.secrets_file)
     addresses = load_or_choose_addresses(state.addresses_file)
+    # Before anything else: the lease desk takes the database over when it starts, and a second service that found only then that
+    # the port is taken would have left the first one unable to write for ever.
+    listening = _bound(addresses.practicum)
     cohorts = open_cohorts(state, settings)
     # Connections of its own: a lease must not wait in the pool behind a page.
     lease_database = Database(practicum_url(state, settings))
@@ -78,19 +90,34 @@ def serve(state: StateDir) -> None:
         # What was imported stays: looking through it for garbage every few seconds holds every request up for 50 to 100 ms.
         gc.collect()
         gc.freeze()
-        uvicorn.run(
+        config = uvicorn.Config(
             app,
-            host="127.0.0.1",
-            port=addresses.practicum,
             # Addresses of invitations hold secrets, so requests are not logged here; the proxy in front can.
             access_log=False,
             log_level="warning",
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         )
+        server = uvicorn.Server(config)
+        server.run(sockets=[listening])
+        if not server.started:
+            sys.exit(STARTUP_FAILURE)  # it has logged why
     finally:
         lease_database.close()
         cohorts.close()
+        listening.close()
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket of this machine alone that has the port; raises `ServiceRunsError`."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an ended process are no obstacle
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as exc:
+        listening.close()
+        raise ServiceRunsError(port=port, cause=os.strerror(exc.errno or 0)) from exc
+    return listening
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -72,6 +72,19 @@ def test_what_it_cannot_start_with_is_one_line(state: StateDir) -> None:
     assert "unknown key `prot`; did you mean `port`?" in said
 
 
+def test_a_second_service_is_refused_before_it_takes_the_leases_over(state: StateDir, service: str) -> None:
+    second = start(state)
+    _, said = second.communicate(timeout=20)
+    assert (second.returncode, said.count("\n")) == (1, 1)
+    assert "probably running already" in said
+    # The first one still writes.
+    headers = {"authorization": f"Bearer {load_or_create_secrets(state.secrets_file).hub_token}"}
+    quota = httpx.put(
+        f"{service}/services/practicum/api/v1/quotas/demo/cpu", json={"learner_milli": 500}, headers=headers
+    )
+    assert quota.status_code == 200, quota.text
+
+
 def test_the_terminal_and_the_running_service_see_each_others_changes(state: StateDir, service: str) -> None:
     roster = open_service(state)
     link = roster.invitations.issue("lin.na")
