@@ -6,9 +6,11 @@ from starlette.responses import RedirectResponse, Response
 
 from hub.cohorts.model import IssuedLink, LinkKind, Person, Role
 from hub.errors import HubError
+from hub.leases.model import EndReason
 from hub.web.centre import Centre
 from hub.web.errors import RequestInvalidError
 from hub.web.page_session import PREFIX
+from hub.web.share_starts import session_of
 from hub.web.visitors import CentreOf, FormVisitor, PageVisitor, Visitor
 
 router = APIRouter(prefix="/people", include_in_schema=False)
@@ -57,10 +59,14 @@ async def make_link(request: Request, centre: CentreOf, visitor: FormVisitor, na
 
 @router.post("/{name}/active")
 async def set_active(request: Request, centre: CentreOf, visitor: FormVisitor, name: str) -> Response:
-    """Switch the account on or off. Off also ends the person's sign-ins at JupyterHub and their server."""
+    """Switch the account on or off. Off also ends the person's share or place in the queue, sign-ins at JupyterHub and server."""
     active = (await request.form()).get("active") == "yes"
     person = await to_thread.run_sync(lambda: centre.cohorts.roster.set_active(name, active, actor=visitor.person))
     if not active:
+        lease = centre.leases.of_session(session_of(person))
+        if lease is not None:  # first, for others may wait for it, and JupyterHub may not answer
+            await centre.leases.release(lease.id, EndReason.REVOKED)
+        await centre.starts.abandon(person.name)
         await centre.jupyterhub.end_sign_ins(person.name)
         await centre.jupyterhub.stop(person.name)
     return RedirectResponse(PEOPLE_PATH, 303)

@@ -83,6 +83,18 @@ async def test_an_administrator_takes_a_share_back_and_its_learner_is_told(visit
     assert "An administrator took your share" in (await learner.open(HOME)).text
 
 
+async def test_who_is_switched_off_keeps_neither_share_nor_place(visit: Visit, leases: LeaseDesk) -> None:
+    ada = visit("ada")
+    await ada.open(f"{HOME}people")
+    held = await ask(leases, "ian", "h100-80gb.whole")
+    await ask(leases, "bob", "h100-80gb.whole", cohort="autumn")
+    waiting = await ask(leases, "wang.wei", "h100-80gb.whole")
+    assert waiting.status is LeaseStatus.WAITING
+    for name in ("wang.wei", "ian"):
+        await ada.submit(f"people/{name}/active")
+    assert {(await leases.find(each.id)).reason for each in (held, waiting)} == {EndReason.REVOKED}
+
+
 @pytest.mark.parametrize(("name", "owner", "status"), [
     ("lin.na", "wang.wei", 403), ("ian", "lin.na", 403), ("ada", "bob", 403), ("bob", "lin.na", 403), ("lin.na", "lin.na", 403),
 ])  # fmt: skip
