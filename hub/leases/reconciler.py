@@ -94,7 +94,10 @@ class Reconciler:
         for each in ended:
             if each in self._fallen and self._fallen[each] is None:
                 continue
-            said = await asyncio.to_thread(self._fall_back, each, await self._lease_of(each))
+            try:
+                said = await asyncio.to_thread(self._fall_back, each, await self._lease_of(each))
+            except (OSError, HubError) as exc:  # a disk that somebody has filled must not leave the others their limits
+                said = str(exc)
             if said != self._fallen.get(each, ""):
                 log.warning("%s runs under a lease that has ended: %s", each.session.key, said or "basic limits now")
             self._fallen[each] = said

@@ -26,6 +26,7 @@ class Machine:
         self.running: list[RunningSession] | None = []
         self.fallen: list[RunningSession] = []
         self.unchanged: str | None = None
+        self.failure: OSError | None = None
         self.reconciler = Reconciler(desk, self.list, self.fall_back, self.look, grace_s=GRACE_S)
 
     def list(self) -> Iterable[RunningSession]:
@@ -41,6 +42,8 @@ class Machine:
     def fall_back(self, session: RunningSession, lease: Lease | None) -> str | None:
         assert lease is None or not lease.is_live or lease.fence != session.fence
         self.fallen.append(session)
+        if self.failure is not None:
+            raise self.failure
         return self.unchanged
 
     async def passes(self, times: int = 1) -> None:
@@ -126,6 +129,18 @@ async def test_limits_that_cannot_be_changed_now_are_tried_again(desk: KillableD
     machine.unchanged = None
     await machine.passes(2)
     assert machine.fallen == [runs(lease)] * 3
+
+
+async def test_a_server_whose_limits_cannot_be_reached_leaves_no_other_its_share(
+    desk: KillableDesk, machine: Machine
+) -> None:
+    ended = [await desk.release((await desk.acquire(ask(name))).id, EndReason.REVOKED) for name in ("ann", "bob")]
+    machine.running, machine.failure = [runs(lease) for lease in ended], OSError(28, "No space left on device")
+    await machine.passes()
+    assert set(machine.fallen) == set(machine.running)
+    machine.failure = None
+    await machine.passes(2)
+    assert len(machine.fallen) == 4
 
 
 async def test_grading_leases_are_left_to_their_heartbeats(
