@@ -9,7 +9,8 @@ from enum import StrEnum
 
 from hub.leases.model import UsageLine
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""What makes a spreadsheet take a text for a formula; Chinese and Japanese ones take the wide forms as well."""
 HEAD = (
     *("user name", "name", "cohort", "organisation", "pool", "share"),
     *("from (UTC)", "until (UTC)", "times", "share hours", "device hours"),
