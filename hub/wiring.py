@@ -25,6 +25,9 @@ from hub.state import StateDir
 GRACE_S = 3
 """How long open requests may go on once the service is told to end; event streams would go on for minutes."""
 
+NOT_STARTED = 3
+"""Exit status when the application could not start, as uvicorn's own."""
+
 
 class ServiceRunsError(StateError):
     """Another process has the service's port: most likely the service itself runs already."""
@@ -46,7 +49,6 @@ def serve(state: StateDir) -> None:
     """Run the service until SIGTERM or SIGINT."""
     # Imported here: the terminal wants the roster without a web server (0.5 s, 40 MiB).
     import uvicorn  # noqa: PLC0415
-    from uvicorn.main import STARTUP_FAILURE  # noqa: PLC0415
 
     from hub.lease_wiring import open_leases  # noqa: PLC0415
     from hub.web.app import create_app  # noqa: PLC0415
@@ -101,7 +103,7 @@ def serve(state: StateDir) -> None:
         server = uvicorn.Server(config)
         server.run(sockets=[listening])
         if not server.started:
-            sys.exit(STARTUP_FAILURE)  # it has logged why
+            sys.exit(NOT_STARTED)  # it has logged why
     finally:
         lease_database.close()
         cohorts.close()
