@@ -27,8 +27,10 @@ def steps(root: Path, pytest_arguments: Sequence[str], *, everything: bool) -> I
     tools = Path(python).parent
     chosen = () if everything else ("-m", "not all")
     # A file at a time, because what the tests of a file share, such as a running centre, is dear. Half of the time is
-    # waiting, so that two processes finish in little more than half. Single tests are watched in one process.
-    spread = () if pytest_arguments else ("-n", str(min(os.cpu_count() or 1, MOST_PROCESSES)), "--dist", "loadfile")
+    # waiting, so that two processes finish in little more than half. In our own order (tests/conftest.py). Single tests are
+    # watched in one process.
+    processes = str(min(os.cpu_count() or 1, MOST_PROCESSES))
+    spread = () if pytest_arguments else ("-n", processes, "--dist", "loadfile", "--no-loadscope-reorder")
     tests = Step("tests", (python, "-m", "pytest", *spread, *chosen, *pytest_arguments), loud=True)
     if not pytest_arguments:
         ruff = str(tools / "ruff")
