@@ -3,6 +3,8 @@
 SQL itself lives in the stores; a service opens one transaction here, hands it to its stores and thereby owns it.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -153,14 +155,29 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # None hands BEGIN over to us (`_begin_sqlite`): the driver's own comes too late and not before DDL.
     connection.isolation_level = None
     cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    _change_to_wal(cursor)
     for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
-        "journal_mode=WAL",
         "synchronous=FULL",  # in WAL mode NORMAL may lose the last commits at a power cut
         "foreign_keys=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _change_to_wal(cursor: Any) -> None:
+    """Have a write-ahead log, which a file keeps for ever. SQLite takes the lock for the change without waiting for whoever else is
+    changing the same new file, so that the waiting is ours."""
+    deadline_s = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    is_changed = False
+    while not is_changed:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            is_changed = True
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -142,7 +142,7 @@ def test_a_course_is_imported_and_exported_from_the_terminal(state: StateDir, tm
 
     old = make_course(tmp_path / "elsewhere").root
     taken = run(state, "import", "--state-dir", str(state.root), "--name", "fish", str(old))
-    assert taken.stdout.startswith("fish: weigh; 0 marks given by hand")
+    assert taken.stdout.startswith("fish: weigh; 0 hand-ins; 0 marks given by hand")
     again = run(state, "import", "--state-dir", str(state.root), "--name", "fish", str(old))
     assert (again.returncode, again.stderr) == (1, "There is a course fish already. Import under another name.\n")
     made = run(state, "lesson", "--state-dir", str(state.root), "fish", "weigh")

@@ -66,11 +66,11 @@ async def test_a_grader_that_is_down_or_slow_costs_the_home_page_nothing(failure
         raise failure
 
     async with DueLines("http://grader", GRADER_TOKEN, httpx.MockTransport(fail)) as client:
-        assert await client.of(LIN, "en") == {}
+        assert await client.of(LIN, "en") is None
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"lines": [{}]}', b'{"lines": 5}'])
 async def test_an_answer_that_makes_no_sense_costs_it_nothing_either(content: bytes) -> None:
     transport = httpx.MockTransport(lambda _request: httpx.Response(200, content=content))
     async with DueLines("http://grader", GRADER_TOKEN, transport) as client:
-        assert await client.of(LIN, "en") == {}
+        assert await client.of(LIN, "en") is None

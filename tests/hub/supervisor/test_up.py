@@ -196,7 +196,12 @@ def test_somebody_elses_state_is_not_touched(centre: Centre) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_everything_within_15_s_and_learners_servers_too(centre: Centre, number: signal.Signals) -> None:
-    centre.start()
+    # Under `nohup` the tests themselves ignore a closed terminal, and what they start would inherit that, as it should.
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        centre.start()
+    finally:
+        signal.signal(signal.SIGHUP, inherited)
     assert centre.process is not None
     state = StateDir(centre.state_dir)
     start_learners_server(state)
