@@ -125,13 +125,10 @@ class PracticumSpawner(Spawner):
 
     async def poll(self) -> int | None:
         """None while the server can be reached, else 0; then nothing of it is left."""
-        if self._running is not None:
-            if self._running.is_served():
-                return None
-            # Without its keeper nobody reaches it; it is ending by itself, and the home must be free before that is said.
-            await asyncio.to_thread(self._running.stop, STOP_GRACE_S)
-            await self._give_back(self._running)
-        self.clear_state()
+        if self._running is not None and self._running.is_served():
+            return None
+        # Without its keeper nobody reaches it; it is ending by itself, and the home must be free before that is said.
+        await self._conclude(STOP_GRACE_S)
         return 0
 
     def add_poll_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -170,19 +167,29 @@ class PracticumSpawner(Spawner):
 
     async def stop(self, now: bool = False) -> None:
         """End the server: gracefully, or at once when `now`."""
-        if self._running is not None:
-            await asyncio.to_thread(self._running.stop, 0 if now else STOP_GRACE_S)
-            await self._give_back(self._running)
-        self.clear_state()
+        await self._conclude(0 if now else STOP_GRACE_S)
 
-    async def _give_back(self, running: RunningSandbox) -> None:
+    async def _conclude(self, grace_s: float) -> None:
+        """End what is left of the server, and forget it.
+
+        A look that finds it dead and somebody's Stop may both be at it: each goes by the server it began with, and neither forgets one
+        that was started meanwhile.
+        """
+        running, lease, fence = self._running, self._lease, self._fence
+        if running is not None:
+            await asyncio.to_thread(running.stop, grace_s)
+            await self._give_back(running, lease, fence)
+        if self._running is running:
+            self.clear_state()
+
+    async def _give_back(self, running: RunningSandbox, lease: str | None, fence: int | None) -> None:
         """Let go of its share and its note. Only when nothing of it is left: the share may be another's in a moment.
 
         Only a courtesy, for whoever waits: what is not given back here is found by whoever compares leases with what runs.
         """
-        if self._lease is not None and self._fence is not None:
+        if lease is not None and fence is not None:
             try:
-                await self.roster.release_lease(self._lease, self._fence)
+                await self.roster.release_lease(lease, fence)
             except HubError:
                 self.log.warning("the share of %s was not given back; it is when the service looks", self.user.name)
         await asyncio.to_thread(self.server_host.forget, self.user.name, running)

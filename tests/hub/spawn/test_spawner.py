@@ -104,6 +104,20 @@ async def test_a_running_server_polls_as_running(boxes: Boxes) -> None:
     assert not box.running.is_alive()
 
 
+async def test_looks_and_stops_at_once_disturb_neither_one_another_nor_a_server_started_meanwhile(boxes: Boxes) -> None:
+    box, next_box = ready(boxes.python(TRAPS_TERM)), ready(boxes.python(TRAPS_TERM))
+    spawner = spawner_of(box)
+    os.kill(box.running.keeper_pid, signal.SIGKILL)
+    eventually(lambda: not box.running.is_served())
+    ends = asyncio.gather(spawner.poll(), spawner.stop(), spawner.poll())
+    await asyncio.sleep(0)
+    spawner.load_state({"sandbox": next_box.running.to_dict()})
+    assert await ends == [0, None, 0]
+    assert not box.running.is_alive()
+    assert await spawner.poll() is None, "the next server is still this spawner's"
+    await spawner.stop(now=True)
+
+
 async def test_facts_of_another_version_are_a_server_that_does_not_run() -> None:
     spawner = PracticumSpawner()
     spawner.load_state({"sandbox": {"pid": 1}})
