@@ -97,6 +97,10 @@ class PracticumSpawner(Spawner):
                 self.server_host.note(plan, spec, newborn.running)
                 self._store_state()
                 return newborn.keep()
+        except (HubError, SandboxError, OSError):
+            if self._running is None and plan.share is not None:  # later, whoever ends the server gives it back
+                await self._release(plan.share.lease, plan.share.fence)
+            raise
         finally:
             self.server_host.release_cpus(plan)
 
@@ -183,16 +187,17 @@ class PracticumSpawner(Spawner):
             self.clear_state()
 
     async def _give_back(self, running: RunningSandbox, lease: str | None, fence: int | None) -> None:
-        """Let go of its share and its note. Only when nothing of it is left: the share may be another's in a moment.
-
-        Only a courtesy, for whoever waits: what is not given back here is found by whoever compares leases with what runs.
-        """
+        """Let go of its share and its note. Only when nothing of it is left: the share may be another's in a moment."""
         if lease is not None and fence is not None:
-            try:
-                await self.roster.release_lease(lease, fence)
-            except HubError:
-                self.log.warning("the share of %s was not given back; it is when the service looks", self.user.name)
+            await self._release(lease, fence)
         await asyncio.to_thread(self.server_host.forget, self.user.name, running)
+
+    async def _release(self, lease: str, fence: int) -> None:
+        """Only a courtesy, for whoever waits: what is not given back here is found by whoever compares leases with what runs."""
+        try:
+            await self.roster.release_lease(lease, fence)
+        except HubError:
+            self.log.warning("the share of %s was not given back; it is when the service looks", self.user.name)
 
     def _store_state(self) -> None:
         # As JupyterHub does once `start` has returned, which is seconds later.

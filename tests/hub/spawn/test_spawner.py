@@ -233,12 +233,15 @@ async def test_a_server_without_a_share_has_no_lease(tmp_path: Path) -> None:
     assert (spawner.get_state()["lease"], spawner.get_state()["fence"]) == (None, None)
 
 
-async def test_a_start_that_fails_keeps_no_cpu_from_others(tmp_path: Path) -> None:
+async def test_a_start_that_fails_keeps_neither_cpu_nor_share_from_others(tmp_path: Path) -> None:
     spawner = starting(tmp_path)
     (tmp_path / "state/servers").rename(tmp_path / "state/elsewhere")
-    for _ in range(2):
+    desk, port = LeaseDesk(), free_port()
+    spawner.roster = RosterClient(f"http://127.0.0.1:{port}", "t")
+    async with await asyncio.start_server(desk, "127.0.0.1", port):
         with pytest.raises((HubError, OSError)):
             await spawner._begin(plan(SHARE))
+    assert desk.asked == ["DELETE /services/practicum/api/v1/leases/l-17?fence=41 HTTP/1.1"]
     assert spawner.server_host.pins._starting == {}
 
 
