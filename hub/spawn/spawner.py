@@ -87,8 +87,8 @@ class PracticumSpawner(Spawner):
 
     async def _begin(self, plan: ServerPlan) -> RunningSandbox:
         """The plan's server, which from now on outlives this process."""
-        cpus = self.server_host.reserve_cpus(plan)
         try:
+            cpus = self.server_host.reserve_cpus(plan)
             spec = self.server_host.prepare(plan, self.get_env(), cpus)
             with await begin_async(spec) as newborn:
                 self._running = newborn.running
