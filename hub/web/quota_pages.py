@@ -25,6 +25,8 @@ router = APIRouter(prefix="/quotas", include_in_schema=False)
 
 QUOTAS_PATH = f"{PREFIX}quotas"
 _MILLI = 1000
+_WIDE = str.maketrans("０１２３４５６７８９．，", "0123456789.,")
+"""What Chinese keyboards write for digits and points."""
 _NUMBER = re.compile(r"([0-9]{1,7})(?:[.,]([0-9]{1,3}))?")
 
 
@@ -83,7 +85,7 @@ async def _changed(centre: Centre, person: Person, form: dict[str, str]) -> Quot
 
 def milli(text: str) -> int | None:
     """Thousandths of a device for a typed number of devices; None, no limit, for an empty field. Raises `NumberInvalidError`."""
-    text = text.strip()
+    text = text.translate(_WIDE).strip()
     if not text:
         return None
     found = _NUMBER.fullmatch(text)

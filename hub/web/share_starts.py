@@ -14,7 +14,7 @@ from hub.errors import HubError
 from hub.leases.errors import NeverFitsError, QuotaExceededError, UnknownShareError
 from hub.leases.model import Ask, Availability, Lease, LeaseStatus, Session, SessionKind
 from hub.web.centre import Centre
-from hub.web.errors import ShareInUseError
+from hub.web.errors import HubRefusedError, ShareInUseError
 from hub.web.jupyterhub_api import Server, ServerStatus
 
 STOPPING_S = 15.0
@@ -101,15 +101,19 @@ async def start_as_it_is(centre: Centre, person: Person) -> Next:
 
 
 async def stop(centre: Centre, person: Person) -> None:
-    """End the server. Its share goes back, also where the server was on its way and had not been given it yet."""
+    """End the server. Its share goes back, also where the server was on its way and had not been given it yet.
+
+    Raises `HubRefusedError` if it goes on running: a JupyterHub that cannot write says yes and does nothing.
+    """
     now = await holding(centre, person)
     is_on_its_way = now.server.status is not ServerStatus.RUNNING or centre.starts.is_running(person.name)
     await centre.starts.abandon(person.name)
     await centre.jupyterhub.stop(person.name)
-    if now.held is None or not is_on_its_way:
-        return
+    status = (await centre.jupyterhub.server(person.name)).status
+    if status is ServerStatus.RUNNING:
+        raise HubRefusedError
     # A server that is slow to end still has the share; whoever ends it gives it back then.
-    if (await centre.jupyterhub.server(person.name)).status is ServerStatus.STOPPED:
+    if now.held is not None and is_on_its_way and status is ServerStatus.STOPPED:
         await centre.leases.release(now.held.id)
 
 

@@ -27,6 +27,8 @@ class FakeJupyterHub:
     started: dict[str, str] = field(default_factory=dict)
     """When it began to start which server, as it writes moments."""
     refuses_starts_with: tuple[int, str] | None = None
+    cannot_write: bool = False
+    """Its disk is full: it says yes to a stop and does nothing, as the real one does."""
     server_url: str = "/user/{name}/"
     calls: Counter[str] = field(default_factory=Counter)
 
@@ -91,8 +93,7 @@ class FakeJupyterHub:
 
         @app.delete("/hub/api/users/{name}/server")
         async def stop(name: str) -> Response:
-            self.running.discard(name)
-            self._break_off_start(name)
+            self._end_server(name)
             return Response(status_code=204)
 
         @app.get("/hub/api/users/{name}/server/progress")
@@ -111,7 +112,10 @@ class FakeJupyterHub:
 
             return StreamingResponse(events(), media_type="text/event-stream")
 
-    def _break_off_start(self, name: str) -> None:
+    def _end_server(self, name: str) -> None:
+        if self.cannot_write:
+            return
+        self.running.discard(name)
         if self.pending.get(name) == "spawn":
             del self.pending[name]
 

@@ -337,6 +337,18 @@ async def test_a_start_that_is_stopped_gives_its_share_back(
     assert "lin.na" not in jupyterhub.running
 
 
+async def test_a_server_that_goes_on_running_is_not_said_to_be_stopped(
+    visit: Visit, centre: Centre, jupyterhub: FakeJupyterHub
+) -> None:
+    browser = visit("lin.na")
+    await choose(browser, HALF)
+    await asyncio.sleep(0.05)
+    jupyterhub.cannot_write = True
+    await browser.open(HOME)
+    assert (await browser.submit("server/stop")).status_code == 502
+    assert lease_of(centre, "lin.na").status is LeaseStatus.HELD
+
+
 async def test_a_start_while_the_server_stops_waits_for_that_and_asks_anew(
     visit: Visit, centre: Centre, jupyterhub: FakeJupyterHub
 ) -> None:

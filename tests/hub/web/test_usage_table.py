@@ -33,17 +33,19 @@ def test_hours_are_summed_by_learner_cohort_or_organisation_for_each_pool() -> N
 
 def test_the_table_for_spreadsheets_runs_nothing_there() -> None:
     evil = UsageLine("=cmd|' /C calc'!A0", "+c", "@SUM(A1)", "-p", "\tx", 1, 3600, 1_000_000)
-    text = usage_csv([*LINES, evil], {"lin.na": "林娜"}, NOW - timedelta(days=1), NOW).decode("utf-8-sig")
+    wide = UsageLine("w", "＝1", "＠SUM(A1)", "－p", "＋x", 1, 3600, 1_000_000)
+    text = usage_csv([*LINES, evil, wide], {"lin.na": "林娜"}, NOW - timedelta(days=1), NOW).decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text)))
     assert rows[0][0] == "user name"
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert {len(row) for row in rows} == {11}
     assert next(row[:6] for row in rows if "cpu.half" in row) == ["lin.na", "林娜", "spring", "ACME", "cpu", "cpu.half"]
-    assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t"))]
+    assert not [cell for row in rows for cell in row if cell.startswith((*"=+-@\t＝＋－＠",))]
 
 
 @pytest.mark.parametrize(
-    ("text", "amount"), [("", None), ("  ", None), ("2", 2000), ("0.5", 500), ("0,125", 125), ("0", 0), (" 1.5 ", 1500)]
+    ("text", "amount"),
+    [("", None), ("  ", None), ("2", 2000), ("0.5", 500), ("0,125", 125), ("0", 0), (" 1.5 ", 1500), ("１．５", 1500)],
 )
 def test_a_limit_is_typed_in_devices(text: str, amount: int | None) -> None:
     assert milli(text) == amount
