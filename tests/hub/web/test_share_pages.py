@@ -256,6 +256,7 @@ async def test_a_running_share_is_shown_with_how_long_and_how_to_give_it_back(
         f"{HOME}server/start", data={**form_of(page, "server/stop")[1], "share": WHOLE, "key": "0" * 32}
     )
     assert (answer.status_code, "Your server runs with a share." in answer.text) == (409, True)
+    assert "does not use it yet" not in answer.text
 
 
 async def test_a_share_of_processors_decides_the_memory(visit: Visit, jupyterhub: FakeJupyterHub) -> None:
