@@ -55,12 +55,13 @@ def text_of(page: Page) -> str:
 
 
 @pytest.fixture(scope="module")
-def people(centre: Centre) -> Centre:
-    """The shared centre, with two people who have chosen their passwords."""
-    with closing(Visitor(centre.url)) as visitor:
-        for name in ("chen.min", "lin.na"):
-            visitor.redeem(centre.invitations[name])
-    return centre
+def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
+    """A centre with two people who have chosen their passwords; in the shared one others may have used their links."""
+    with running_centre(tmp_path_factory.mktemp("people") / "state") as centre:
+        with closing(Visitor(centre.url)) as visitor:
+            for name in ("chen.min", "lin.na"):
+                visitor.redeem(centre.invitations[name])
+        yield centre
 
 
 BURN = """

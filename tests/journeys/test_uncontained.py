@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hub.state import StateDir
+from hub.supervisor.servers import running_uncontained
 from tests.centre import free_port, running_centre
 from tests.ordinary_user import pytest_as_ordinary_user
 from tests.visitor import Notebook, Visitor
@@ -42,3 +44,5 @@ def test_a_server_starts_with_its_lesson_and_every_page_says_so(tmp_path: Path) 
         learner.start_server("lin.na")
         with closing(Notebook(centre.url, "lin.na", learner.server_token("lin.na"))) as notebook:
             assert "quality-audit.ipynb" in notebook.run("import os; os.listdir('data-processing/quality-audit')")
+        (server,) = running_uncontained(StateDir(centre.state_dir))
+    assert not server.is_alive(), "it ends with the centre"
