@@ -1,5 +1,7 @@
+import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +17,8 @@ from hub.cohorts.demo import make_demo
 from hub.database import DiskFullError
 from hub.secrets import load_or_create_secrets
 from hub.state import StateDir
-from hub.wiring import open_service
+from hub.wiring import _bound, open_service
+from tests.centre import free_port
 from tests.hub.web.real_centre import wait_for
 
 PASSWORD = "correct horse staple"
@@ -158,3 +161,20 @@ def _fill(path: Path) -> None:
                 file.write(b"x" * 4096)
         except OSError:
             return
+
+
+async def test_what_the_service_answers_is_sent_at_once() -> None:
+    """Else every answer of two parts takes 40 ms: the kernel keeps the second back until the first is acknowledged."""
+    accepted: list[int] = []
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.append(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    listening = _bound(free_port())
+    async with await asyncio.start_server(serve, sock=listening):
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert accepted == [1]
