@@ -102,9 +102,13 @@ class Visitor:
 
     def stop_server(self, name: str, timeout_s: float = 30) -> None:
         """Stop the person's server and wait until it is gone."""
-        stopped = self.hub_api("DELETE", f"/users/{name}/server")
-        assert stopped.status_code in {202, 204}, stopped.text
         began = time.monotonic()
+        stopped = self.hub_api("DELETE", f"/users/{name}/server")
+        # A JupyterHub that was just started is still looking at its servers, and refuses to stop one with a 500 ("pending check").
+        while stopped.status_code == 500 and time.monotonic() - began < timeout_s:
+            time.sleep(0.5)
+            stopped = self.hub_api("DELETE", f"/users/{name}/server")
+        assert stopped.status_code in {202, 204}, stopped.text
         while time.monotonic() - began < timeout_s:
             if not self.hub_api("GET", f"/users/{name}").json()["servers"]:
                 return
