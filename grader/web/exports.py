@@ -1,7 +1,5 @@
 """What leaves the grader: marks as a table, a course as the folder that nbgrader's own tools open."""
 
-import csv
-import io
 import shutil
 import tempfile
 import zipfile
@@ -20,10 +18,10 @@ from grader.web.access import DeskOf, PageInstructor
 from grader.web.desk import Desk
 from grader.web.errors import GradebookBehindError
 from grader.web.teaching import Taught, TaughtOf, cell_order, note
+from hub.web.spreadsheet import as_csv
 
 router = APIRouter(prefix="/teach/{course}/{assignment}", include_in_schema=False)
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _GRADEBOOK_WITHIN_S = 8.0
 _LOOK_S = 0.5
 
@@ -60,16 +58,12 @@ async def export_course(desk: DeskOf, visitor: PageInstructor, taught: TaughtOf)
 
 
 def marks_table(rows: list[Row], order: Mapping[tuple[str, str], int]) -> bytes:
-    """CSV in UTF-8 with a byte order mark, without which spreadsheets take Chinese names for something else."""
+    """A line per learner, cell by cell, as CSV."""
     found = {(each.notebook, each.grade_id) for row in rows if row.marks for each in row.marks.results}
     cells = sorted(found, key=lambda cell: (order.get(cell, 0), cell))
-    out = io.StringIO()
-    table = csv.writer(out)
     head = ["user name", "name", "attempt", "submitted at (UTC)", "verdict", "grading", "score", "most points"]
-    table.writerow([*head, "late penalty", "waiting", "feedback released", *(grade_id for _, grade_id in cells)])
-    for row in rows:
-        table.writerow([_plain(value) for value in _line(row, cells)])
-    return out.getvalue().encode("utf-8-sig")
+    head += ["late penalty", "waiting", "feedback released", *(grade_id for _, grade_id in cells)]
+    return as_csv(head, (_line(row, cells) for row in rows))
 
 
 def _line(row: Row, cells: list[tuple[str, str]]) -> Iterator[object]:
@@ -85,11 +79,6 @@ def _line(row: Row, cells: list[tuple[str, str]]) -> Iterator[object]:
     yield "yes" if row.released else "no"
     points = {(each.notebook, each.grade_id): marks.points(each) for each in marks.results}
     yield from (points.get(cell, "") for cell in cells)
-
-
-def _plain(value: object) -> object:
-    """A text that no spreadsheet takes for a formula; numbers as they are."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _packed(desk: Desk, taught: Taught, folder: Path) -> Path:

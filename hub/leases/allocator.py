@@ -61,15 +61,16 @@ class Allocator:
         claim_s: int,
         published: Callable[[Iterable[Lease]], None],
         restored: Callable[[Iterable[Lease], Iterable[Lease]], None],
+        committed: Callable[[int, float], None],
     ) -> None:
-        """`published` gets what a commit changed; `restored` every live lease, and what the start itself changed."""
-        self.watch_commits: Callable[[int, float], None] | None = None
-        """Told of each commit: how many requests it answered, and seconds."""
+        """`published` gets what a commit changed; `restored` every live lease, and what the start itself changed; `committed` of each
+        commit how many requests it answered, and seconds.
+        """
         self.offers = offers
         self._database = database
         self._moments = Moments(clock)
         self._claim_s = claim_s
-        self._published, self._restored = published, restored
+        self._published, self._restored, self._committed = published, restored, committed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="allocator")
         self._queue: list[_Request[Any]] = []
         self._came = asyncio.Event()
@@ -160,8 +161,7 @@ class Allocator:
         if changes:
             began_s = time.perf_counter()
             await self._in_thread(self._write, changes, now)
-            if self.watch_commits is not None:
-                self.watch_commits(len(batch), time.perf_counter() - began_s)
+            self._committed(len(batch), time.perf_counter() - began_s)
             self._published(changes.leases())
         for answer, outcome in outcomes:
             if answer.done():

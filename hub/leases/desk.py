@@ -54,9 +54,14 @@ class LeaseDesk:
         self._published = Published()
         self._outlooks = Outlooks(self._published)
         self._allocator = Allocator(
-            database, clock, offers, claim_s=claim_s, published=self._publish, restored=self._start_afresh
+            database,
+            clock,
+            offers,
+            claim_s=claim_s,
+            published=self._publish,
+            restored=self._start_afresh,
+            committed=self.figures.note_commit,
         )
-        self._allocator.watch_commits = self.figures.note_commit
 
     async def __aenter__(self) -> Self:
         """Take over the database's leases. Raises `DatabaseUnavailableError`."""
@@ -227,9 +232,9 @@ class LeaseDesk:
     # Last: from here on the class means this by `list`
 
     async def list(
-        self, *, live: bool = True, session: Session | None = None, owner: str | None = None, limit: int = 1000
+        self, *, live: bool = True, session: Session | None = None, owner: str | None = None, limit: int | None = 1000
     ) -> list[Lease]:
-        """Live leases in the order of asking; with `live=False` all, the ones asked for last first. At most `limit`."""
+        """Live leases in the order of asking; with `live=False` all, the ones asked for last first. At most `limit`; None: however many."""
         if not live:
             return await asyncio.to_thread(
                 self._read, lambda leases: leases.latest(session=session, owner=owner, limit=limit)

@@ -3,17 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from hub.gpu import mig
 from hub.gpu.model import Demand
+from hub.gpu.parts import compute_of
 from hub.leases.model import Lease, Quota, Wait
 
 
 def size_milli(demand: Demand) -> int:
     """What a share counts for: thousandths of its devices, or of CPUs where it has none."""
-    if not demand.devices:
-        return demand.cpu_milli
-    part = demand.compute_milli if demand.mig is None else mig.profiles()[demand.mig].memory_slices * mig.SLICE_MILLI
-    return demand.devices * part
+    return compute_of(demand) if demand.devices else demand.cpu_milli
 
 
 class Quotas:

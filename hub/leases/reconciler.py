@@ -69,7 +69,7 @@ class Reconciler:
 
     async def compare(self) -> None:
         """Steps 2 to 6."""
-        held = [lease for lease in await self._desk.list(limit=10**9) if _is_held_by_server(lease)]
+        held = [lease for lease in await self._desk.list(limit=None) if _is_held_by_server(lease)]
         missing, self._missing = self._missing, frozenset()
         running = await asyncio.to_thread(lambda: tuple(self._list_running()))
         under = {each.lease: each for each in running if each.lease is not None}

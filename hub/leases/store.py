@@ -112,7 +112,7 @@ class Leases:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _lease(row)
 
-    def latest(self, *, session: Session | None, owner: str | None, limit: int) -> list[Lease]:
+    def latest(self, *, session: Session | None, owner: str | None, limit: int | None) -> list[Lease]:
         """Leases, live or ended, the ones asked for last first."""
         query = select(_LEASE).order_by(_LEASE.c.asked_order.desc()).limit(limit)
         if session is not None:

@@ -14,7 +14,6 @@ from hub.errors import HubError
 from hub.roster_client import RosterClient, ServerPlan
 from hub.spawn import entry
 from hub.spawn.server import OPTIONS, ServerHost, server_environment
-from hub.spawn.share_file import NAME as SHARE_FILE
 from hub.spawn.spawner import refusal
 
 
@@ -42,7 +41,6 @@ class UncontainedSpawner(SimpleLocalProcessSpawner):
             "HOME": str(home),
             "JUPYTER_RUNTIME_DIR": runtime,
             "MPLCONFIGDIR": str(home / ".config/matplotlib"),
-            "PRACTICUM_SHARE_FILE": str(self.server_host.tell_share(plan) / SHARE_FILE),
             "PRACTICUM_LESSONS": str(self._gathered_lessons(plan)),
             "PRACTICUM_GRADER_URL": f"http://127.0.0.1:{self.server_host.grader_port}/services/grader",
         }

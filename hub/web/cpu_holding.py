@@ -5,12 +5,7 @@ from functools import cache
 from hub.sandbox.limits import cpu_enforcement
 from hub.sandbox.processor import CpuEnforcement
 from hub.web.centre import Centre
-from hub.web.i18n import Translator
-
-
-def N_(text: str) -> str:  # noqa: N802 - gettext's name for "collect this, translate it later"
-    return text
-
+from hub.web.i18n import N_, Translator
 
 _PARTS = N_("A share of processors holds here to the hundredth: nobody gets more processor time than theirs.")
 _WHOLE = N_(

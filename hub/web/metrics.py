@@ -22,8 +22,6 @@ from hub.web.lease_access import shows
 
 router = APIRouter(include_in_schema=False)
 
-MOST_LEASES = 100_000
-
 
 @router.get("/metrics")
 async def read_metrics(request: Request) -> Response:
@@ -33,7 +31,7 @@ async def read_metrics(request: Request) -> Response:
         raise TokenInvalidError
     desk = centre.leases
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Now([*_now(desk, await desk.list(limit=MOST_LEASES)), *_since_start(desk.figures)]))
+    registry.register(_Now([*_now(desk, await desk.list(limit=None)), *_since_start(desk.figures)]))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -13,7 +13,7 @@ from hub.errors import HubError
 from hub.web.centre import Centre
 from hub.web.chosen_lesson import chosen_lesson, lesson_name, lesson_query, lesson_url
 from hub.web.errors import RequestInvalidError
-from hub.web.i18n import Translator
+from hub.web.i18n import N_, Translator
 from hub.web.jupyterhub_api import Progress, ServerStatus
 from hub.web.page_session import PREFIX
 from hub.web.queue_page import QUEUE_PATH
@@ -110,10 +110,6 @@ async def _events(centre: Centre, person: Person, lesson: Lesson | None, transla
 def _progress_text(step: Progress, translator: Translator) -> str:
     """JupyterHub's own words for a step, in the reader's language."""
     return translator.gettext(_HUB_MESSAGES.get(step.message, step.message))
-
-
-def N_(text: str) -> str:  # noqa: N802 - gettext's name for "collect this, translate it later"
-    return text
 
 
 _HUB_MESSAGES = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from hub.errors import HubError
 from hub.web.errors import HubRefusedError, HubUnreachableError
+from hub.web.i18n import N_
 from hub.web.jupyterhub_api import JupyterHubApi, Progress, Server, ServerStatus
 
 log = logging.getLogger(__name__)
@@ -157,10 +158,6 @@ class ServerStarts:
                 self._failures.pop(next(iter(self._failures)))
             self._failures[name] = exc
             log.warning("the server of %s did not start: %s", name, exc)
-
-
-def N_(text: str) -> str:  # noqa: N802 - gettext's name for "collect this, translate it later"
-    return text
 
 
 def _failure(message: str) -> HubRefusedError:

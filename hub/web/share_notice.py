@@ -4,13 +4,8 @@ from collections.abc import Mapping
 
 from hub.gpu.profiles import ShareProfile
 from hub.leases.model import Lease
-from hub.web.i18n import Translators
+from hub.web.i18n import N_, Translators
 from hub.web.share_words import ShareWords
-
-
-def N_(text: str) -> str:  # noqa: N802 - gettext's name for "collect this, translate it later"
-    return text
-
 
 _ENDED = N_("The share of your server was given back.")
 _AFRESH = N_("Your notebooks' kernels start afresh, and your server goes on without a share.")

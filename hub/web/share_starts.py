@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hub.cohorts.model import Person
-from hub.errors import HubError
 from hub.leases.errors import NeverFitsError, QuotaExceededError, UnknownShareError
 from hub.leases.model import Ask, Availability, Lease, LeaseStatus, Session, SessionKind
 from hub.web.centre import Centre
@@ -56,12 +55,9 @@ class Holding:
         """
         if self.held is None or self.server.status is ServerStatus.STOPPED:
             return False
-        if self.held.seen_at is not None:
-            return (
-                True  # of a session only a server under this very lease is noted, and each later one starts with it too
-            )
+        # Only a server under this very lease is noted as seen, and each later one starts with it too.
         since, started = self.held.held_at, self.server.started_at
-        return since is None or started is None or started >= since
+        return self.held.seen_at is not None or since is None or started is None or started >= since
 
     @property
     def runs_without(self) -> bool:
@@ -143,9 +139,7 @@ async def start_with(centre: Centre, person: Person, share: str, key: str) -> Ne
 
 async def claim(centre: Centre, person: Person) -> Next:
     """Take the share whose turn it is, and (re)start the server with it. Raises `LeaseEndedError` and `NotOfferedError`."""
-    lease = centre.leases.of_session(session_of(person))
-    if lease is None:
-        lease = await centre.leases.last_of_session(session_of(person))
+    lease = await centre.leases.last_of_session(session_of(person))
     if lease is None:
         return Next.SERVER
     await centre.leases.claim(lease.id)
@@ -200,6 +194,5 @@ def _check_can_have(centre: Centre, person: Person, share: str) -> None:
     found = next((each for each in on_offer(centre, person) if each.profile.name == share), None)
     if found is None:
         raise UnknownShareError(profile=share[:LONGEST_NAME])
-    refusals: dict[str, type[HubError]] = {"never-fits": NeverFitsError}
     if found.refusal:
-        raise refusals.get(found.refusal, QuotaExceededError)(profile=share)
+        raise (NeverFitsError if found.refusal == "never-fits" else QuotaExceededError)(profile=share)

@@ -6,13 +6,9 @@ from hub.gpu.model import Engine
 from hub.gpu.nvml import DeviceUsage
 from hub.gpu.profiles import ShareProfile
 from hub.leases.model import Availability, EndReason, Lease, Outlook, Wait
-from hub.web.i18n import Translator
+from hub.web.i18n import N_, Translator
 
 _MINUTE_S, _HOUR_S = 60, 3600
-
-
-def N_(text: str) -> str:  # noqa: N802 - gettext's name for "collect this, translate it later"
-    return text
 
 
 _PARTS = {

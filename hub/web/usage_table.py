@@ -1,16 +1,13 @@
 """Device time summed for a report: by learner, cohort or organisation, on a page and as a table for spreadsheets. Pure."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from hub.leases.model import UsageLine
+from hub.web.spreadsheet import as_csv
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-"""What makes a spreadsheet take a text for a formula; Chinese and Japanese ones take the wide forms as well."""
 HEAD = (
     *("user name", "name", "cohort", "organisation", "pool", "share"),
     *("from (UTC)", "until (UTC)", "times", "share hours", "device hours"),
@@ -64,18 +61,13 @@ def usage_rows(lines: Iterable[UsageLine], by: By, names: Mapping[str, str]) -> 
 
 
 def usage_csv(lines: Sequence[UsageLine], names: Mapping[str, str], since: datetime, until: datetime) -> bytes:
-    """Every line, in UTF-8 with a byte order mark, without which spreadsheets take Chinese names for something else."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(HEAD)
+    """Every line as CSV, by organisation, cohort and learner."""
     period = [moment.strftime("%Y-%m-%d %H:%M:%S") for moment in (since, until)]
-    for line in sorted(lines, key=lambda each: (each.organisation, each.cohort, each.owner, each.pool, each.profile)):
-        texts = (line.owner, names.get(line.owner, ""), line.cohort, line.organisation, line.pool, line.profile)
-        hours = (line.share_s / HOUR_S, line.device_milli_s / WHOLE_MILLI / HOUR_S)
-        table.writerow([*map(_plain, texts), *period, line.leases, *(f"{each:.4f}" for each in hours)])
-    return out.getvalue().encode("utf-8-sig")
+    ordered = sorted(lines, key=lambda each: (each.organisation, each.cohort, each.owner, each.pool, each.profile))
+    return as_csv(HEAD, (_cells(line, names, period) for line in ordered))
 
 
-def _plain(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def _cells(line: UsageLine, names: Mapping[str, str], period: Sequence[str]) -> list[object]:
+    texts = (line.owner, names.get(line.owner, ""), line.cohort, line.organisation, line.pool, line.profile)
+    hours = (line.share_s / HOUR_S, line.device_milli_s / WHOLE_MILLI / HOUR_S)
+    return [*texts, *period, line.leases, *(f"{each:.4f}" for each in hours)]

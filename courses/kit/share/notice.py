@@ -12,7 +12,7 @@ from pathlib import Path
 from courses.kit.sentences import ENGLISH
 
 PLACE = Path("/opt/practicum/share/share.json")
-"""Where it lies in a sandbox. Where there is none, PRACTICUM_SHARE_FILE names another place."""
+"""Where it lies in a sandbox, without which there are no shares. PRACTICUM_SHARE_FILE names another place, for trying things out."""
 
 
 @dataclass(frozen=True, slots=True)
