@@ -1,26 +1,22 @@
 """The class at an assignment as it is now, and again whenever it has changed: an event stream for the open page."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from grader.autograde.service import Progress
 from grader.people import Person
 from grader.roll import Pace, Row, pace_of
-from grader.web.access import DeskOf, StreamInstructor, Visitor
+from grader.web.access import DeskOf, StreamInstructor
 from grader.web.desk import Desk
 from grader.web.teaching import Taught, TaughtOf
+from hub.web.live import EveryTime, stream
 
 router = APIRouter(prefix="/teach/{course}/{assignment}", include_in_schema=False)
 
 _LOOK_S = 1.0
-_STREAM_S = 60.0
-"""After it the browser connects again by itself, and is asked again who it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +56,12 @@ async def class_view(desk: Desk, taught: Taught, people: list[Person] | None = N
 async def class_events(request: Request, desk: DeskOf, visitor: StreamInstructor, taught: TaughtOf) -> Response:
     """Server-sent events `{"html"}`: the live part, each time it has changed."""
     people = list(await desk.people.people_of(taught.course))
-    return StreamingResponse(
-        _events(request, desk, visitor, taught, people),
-        media_type="text/event-stream",
-        headers={"X-Accel-Buffering": "no"},
-    )
 
-
-async def _events(
-    request: Request, desk: Desk, visitor: Visitor, taught: Taught, people: list[Person]
-) -> AsyncIterator[str]:
-    yield "retry: 1000\n\n"
-    shown = ""
-    for _ in range(int(_STREAM_S / _LOOK_S)):
+    async def look() -> dict[str, object]:
         view = await class_view(desk, taught, people)
-        html = desk.renderer.fragment(request, "live", visitor, view=view, taught=taught)
-        if html != shown:
-            shown = html
-            yield f"data: {json.dumps({'html': html})}\n\n"
-        await asyncio.sleep(_LOOK_S)
+        return {"html": desk.renderer.fragment(request, "live", visitor, view=view, taught=taught)}
+
+    return stream(EveryTime(), look, pause_s=0, look_s=_LOOK_S)
 
 
 def _view(desk: Desk, taught: Taught, people: list[Person]) -> ClassView:

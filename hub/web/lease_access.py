@@ -1,6 +1,5 @@
 """Who may do what with leases over the API: JupyterHub for servers, the grader for gradings, each shown by its token."""
 
-import hmac
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
@@ -11,6 +10,7 @@ from hub.errors import HubError
 from hub.leases.model import Lease, Session, SessionKind
 from hub.web.centre import centre_of
 from hub.web.errors import TokenInvalidError
+from hub.web.page_session import is_token
 
 
 class ForeignSessionError(HubError):
@@ -50,8 +50,7 @@ async def caller_of(request: Request) -> Caller:
 def shows(request: Request, token: str) -> bool:
     """Whether the request carries this token; an empty one is nobody's."""
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-    given = shown.encode("utf-8", "replace")
-    return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given, token.encode("utf-8"))
+    return bool(token) and scheme.lower() == "bearer" and is_token(shown, token)
 
 
 CallerOf = Annotated[Caller, Depends(caller_of)]

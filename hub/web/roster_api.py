@@ -4,7 +4,6 @@ A refusal is `{"code", "sentence", "fields"}`: the sentence is an English messag
 from `fields` after it has been translated, so that JupyterHub can show it in its reader's language.
 """
 
-import hmac
 from typing import Annotated, Any, Literal
 
 from anyio import to_thread
@@ -15,6 +14,7 @@ from pydantic import BaseModel, Field
 from hub.cohorts import model
 from hub.web.centre import Centre
 from hub.web.errors import TokenInvalidError
+from hub.web.page_session import is_token
 from hub.web.released import released_lessons
 from hub.web.server_share import ServerShare, share_of
 from hub.web.visitors import CentreOf
@@ -106,8 +106,7 @@ async def _services_only(centre: CentreOf, given: _Given) -> None:
 
 
 def _is(given: HTTPAuthorizationCredentials | None, token: str) -> bool:
-    shown = given.credentials if given else ""
-    return bool(token) and hmac.compare_digest(shown.encode("utf-8", "replace"), token.encode("utf-8"))
+    return bool(token) and given is not None and is_token(given.credentials, token)
 
 
 router = APIRouter(

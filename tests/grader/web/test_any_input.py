@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from grader.exchange.terms import Terms
 from grader.store.model import Work
 from grader.web import exports, live
+from hub.web import live as streams
 from tests.grader.autograde.samples import RIGHT, WRONG, copied, encoded
 from tests.grader.web.conftest import API, GRADER_TOKEN, MINE, TEACH, School, packed
 from tests.grader.web.test_due_lines import LIN as PERSON
@@ -190,7 +191,7 @@ def reached(school: School, monkeypatch: pytest.MonkeyPatch) -> Reached:
     """Stands before the application from here on."""
     # A stream that shows the class once and ends, an export that does not wait for the worker there is none of.
     for module, name in (
-        (live, "_STREAM_S"),
+        (streams, "STREAM_S"),
         (live, "_LOOK_S"),
         (exports, "_GRADEBOOK_WITHIN_S"),
         (exports, "_LOOK_S"),
