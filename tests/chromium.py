@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.visitor import PASSWORD
+
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
@@ -42,3 +44,22 @@ def picture(page: Page, name: str) -> Path:
     path = _PICTURES / f"{name}.png"
     page.screenshot(path=path)
     return path
+
+
+def redeem(page: Page, invitation: str) -> None:
+    """Choose a password at the person's own link."""
+    page.goto(invitation)
+    page.fill("#password", PASSWORD)
+    page.fill("#password_again", PASSWORD)
+    page.click("main button")
+    page.wait_for_selector("main a.button")
+
+
+def sign_in(page: Page, base_url: str, name: str) -> Page:
+    """The page, with the person signed in and on their home page."""
+    page.goto(f"{base_url}/services/practicum/")
+    page.fill("#username", name)
+    page.fill("#password", PASSWORD)
+    page.click("main button")
+    page.wait_for_url("**/services/practicum/")
+    return page

@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -127,6 +129,16 @@ class Visitor:
         answer = self.hub_api("POST", f"/users/{name}/tokens", json={"note": "test", "scopes": [scope]})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["token"])
+
+
+@contextmanager
+def signed_in(base_url: str, name: str, invitation: str = "") -> Iterator[Visitor]:
+    """The person, signed in; the first time by their invitation."""
+    with closing(Visitor(base_url)) as visitor:
+        if invitation:
+            visitor.redeem(invitation)
+        visitor.sign_in(name)
+        yield visitor
 
 
 class Notebook:

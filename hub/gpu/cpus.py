@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.sandbox.cgroups import cgroup_mounts, own_cgroups
 from hub.sandbox.limits import cpu_enforcement
 from hub.sandbox.processor import CpuEnforcement
 
@@ -62,23 +63,15 @@ def read_cpus(
 
 def _hierarchies(root: Path) -> Mapping[str, _Hierarchy]:
     """By controller; the unified hierarchy is called ''."""
-    own: dict[str, str] = {}
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        own.update(dict.fromkeys(controllers.split(","), path))
+    own = own_cgroups(_text(root / "proc/self/cgroup"))
     found: dict[str, _Hierarchy] = {}
-    for line in _text(root / "proc/self/mountinfo").splitlines():
-        fields, _, kind = line.partition(" - ")
-        mounted_root, point = fields.split()[3:5]
-        type_, _, options = kind.split(" ", 2)
-        names = [""] if type_ == "cgroup2" else options.split(",") if type_ == "cgroup" else []
-        for name in names:
-            if name in own and name not in found:
-                mount = root / point.lstrip("/")
-                # In a container the mount shows only a part of the hierarchy, and our path may lie outside it.
-                inner = own[name].removeprefix(mounted_root if mounted_root != "/" else "")
-                place = mount / inner.lstrip("/")
-                found[name] = _Hierarchy(mount, place if place.is_dir() else mount)
+    for name, (point, mounted_root) in cgroup_mounts(_text(root / "proc/self/mountinfo")).items():
+        if name in own:
+            mount = root / point.lstrip("/")
+            # In a container the mount shows only a part of the hierarchy, and our path may lie outside it.
+            inner = own[name].removeprefix(mounted_root if mounted_root != "/" else "")
+            place = mount / inner.lstrip("/")
+            found[name] = _Hierarchy(mount, place if place.is_dir() else mount)
     return found
 
 

@@ -40,8 +40,8 @@ class Controllers:
 @functools.cache
 def find_controllers() -> Controllers:
     """Where cgroups can be made, found by making one; looked for once in a process."""
-    own = _own_cgroups(Path("/proc/self/cgroup").read_text("utf-8"))
-    mounts = _cgroup_mounts(Path("/proc/self/mountinfo").read_text("utf-8"))
+    own = own_cgroups(Path("/proc/self/cgroup").read_text("utf-8"))
+    mounts = cgroup_mounts(Path("/proc/self/mountinfo").read_text("utf-8"))
     found = _unified(mounts.get(""), own.get("")) or _old(mounts, own)
     if "cpu" in found.parents:
         _weigh(Path(found.parents["cpu"]))
@@ -71,10 +71,10 @@ def _weigh(parent: Path) -> None:
     cpus = os.cpu_count() or 1
     for name, weight in (("cpu.shares", min(262_144, 1024 * cpus)), ("cpu.weight", min(10_000, 100 * cpus))):
         with contextlib.suppress(OSError):  # one of the two is not there
-            _write(parent / name, str(weight))
+            write_value(parent / name, str(weight))
 
 
-def _own_cgroups(text: str) -> dict[str, str]:
+def own_cgroups(text: str) -> dict[str, str]:
     """From /proc/self/cgroup: path by controller, the unified hierarchy under ''."""
     found = {}
     for line in text.splitlines():
@@ -83,7 +83,7 @@ def _own_cgroups(text: str) -> dict[str, str]:
     return found
 
 
-def _cgroup_mounts(text: str) -> dict[str, tuple[str, str]]:
+def cgroup_mounts(text: str) -> dict[str, tuple[str, str]]:
     """From /proc/self/mountinfo: (mount point, what of the hierarchy is its root) by controller, '' for unified."""
     found: dict[str, tuple[str, str]] = {}
     for line in text.splitlines():
@@ -151,7 +151,7 @@ def _delegate(directory: Path) -> None:
         with contextlib.suppress(
             OSError
         ):  # each by itself: one that is missing would keep the others from being handed on
-            _write(directory / "cgroup.subtree_control", f"+{controller}")
+            write_value(directory / "cgroup.subtree_control", f"+{controller}")
 
 
 def _hand_down_cpuset(candidate: Path, parent: Path) -> None:
@@ -159,16 +159,18 @@ def _hand_down_cpuset(candidate: Path, parent: Path) -> None:
     for name in ("cpuset.mems", "cpuset.cpus"):
         if not (parent / "cpuset.sched_load_balance").exists():  # only v1 has it
             return
-        wanted = _read(candidate / name)
-        if _read(parent / name) != wanted:
-            _write(parent / name, wanted)
+        wanted = read_value(candidate / name)
+        if read_value(parent / name) != wanted:
+            write_value(parent / name, wanted)
 
 
-def _read(path: Path) -> str:
+def read_value(path: Path) -> str:
+    """What stands in a cgroup's file, without the line's end."""
     return path.read_text("ascii").strip()
 
 
-def _write(path: Path, value: str) -> None:
+def write_value(path: Path, value: str) -> None:
+    """Write it into a cgroup's file. Raises `OSError`."""
     # Not write_text: a file of a cgroup is neither made nor truncated, and a missing one must be told from a refusing one.
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from hub.sandbox.cgroups import read_value
 from hub.sandbox.limits import Values, controller_values
 from hub.sandbox.spec import Limits
 
@@ -98,13 +99,13 @@ def _set_memory(cgroup: Path, limits: Limits) -> bool:
 
 def _unreclaimable(cgroup: Path) -> int:
     """Bytes in use that are not pages of files, which the kernel just forgets."""
-    lines = (cgroup / "memory.stat").read_text("ascii").splitlines()
+    lines = read_value(cgroup / "memory.stat").splitlines()
     counts = {name: int(value) for name, _, value in (line.partition(" ") for line in lines)}
     return _number(cgroup / "memory.current") - counts.get("inactive_file", 0) - counts.get("active_file", 0)
 
 
 def _number(path: Path) -> int:
-    text = path.read_text("ascii").strip()
+    text = read_value(path)
     return int(text) if text.isdecimal() else 1 << 62  # "max"
 
 
@@ -113,4 +114,5 @@ def _write_all(cgroup: Path, values: Values) -> None:
         path = cgroup / name
         if "sw" in name and not path.exists():
             continue  # kernels without accounting of swap have neither of its two files
-        path.write_text(value, "ascii")
+        # With the line's end, because nothing at all would not be written: so an empty cpuset of cgroup v2 is opened again.
+        path.write_text(f"{value}\n", "ascii")

@@ -7,18 +7,9 @@ import pytest
 
 from grader.migrations import migrate
 from hub.database import Database, sqlite_url
-from tests.postgres import postgres
+from tests.postgres import postgres, url
 
-__all__ = ["postgres"]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, once for each kind."""
-    if request.param == "sqlite":
-        return sqlite_url(tmp_path / "grader.sqlite")
-    made: str = request.getfixturevalue("postgres").new_database()
-    return made
+__all__ = ["postgres", "url"]
 
 
 @pytest.fixture

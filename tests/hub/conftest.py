@@ -1,5 +1,5 @@
 """Fixtures shared by the tests of the hub package."""
 
-from tests.postgres import postgres
+from tests.postgres import postgres, url
 
-__all__ = ["postgres"]
+__all__ = ["postgres", "url"]

@@ -1,7 +1,7 @@
 """A centre in which two people's servers have become hostile, and browsers to visit them with."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page
 
 from tests.centre import Centre
-from tests.visitor import PASSWORD, Notebook, Visitor
+from tests.visitor import Notebook, signed_in
 
 _HERE = Path(__file__).parent
 
@@ -25,7 +25,7 @@ _ = (home / ".jupyter/jupyter_server_config.py").write_text(
 
 def make_hostile(centre: Centre, name: str) -> None:
     """Replace the person's server by one that answers anything, with what its owner may do: write in the own home."""
-    with signed_in(centre, name, first_time=True) as visitor:
+    with signed_in(centre.url, name, centre.invitations[name]) as visitor:
         visitor.start_server(name)
         notebook = Notebook(centre.url, name, visitor.server_token(name))
         with closing(notebook.http):
@@ -35,27 +35,6 @@ def make_hostile(centre: Centre, name: str) -> None:
         assert said == "", said
         visitor.stop_server(name)
         visitor.start_server(name)
-
-
-@contextmanager
-def signed_in(centre: Centre, name: str, *, first_time: bool = False) -> Iterator[Visitor]:
-    """The person, signed in without a browser; the first time by their invitation."""
-    visitor = Visitor(centre.url)
-    with closing(visitor):
-        if first_time:
-            visitor.redeem(centre.invitations[name])
-        visitor.sign_in(name)
-        yield visitor
-
-
-def sign_in(page: Page, base_url: str, name: str) -> Page:
-    """The person, signed in a browser, on their home page."""
-    page.goto(f"{base_url}/services/practicum/")
-    page.fill("#username", name)
-    page.fill("#password", PASSWORD)
-    page.click("main button")
-    page.wait_for_url("**/services/practicum/")
-    return page
 
 
 @dataclass

@@ -7,9 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.centre import Centre
-from tests.chromium import PHONE, picture
+from tests.chromium import PHONE, picture, redeem, sign_in
 from tests.courses.lesson import SOURCE_FILE
-from tests.journeys.test_first_day import redeem, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -29,7 +28,7 @@ def person(centre: Centre, page: Page, name: str, complaints: list[str]) -> Page
         "console", lambda message: complaints.append(f"{name}: {message.text}") if message.type == "error" else None
     )
     redeem(page, centre.invitations[name])
-    sign_in(page, centre, name)
+    sign_in(page, centre.url, name)
     return page
 
 

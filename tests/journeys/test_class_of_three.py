@@ -14,11 +14,11 @@ from playwright.sync_api import Page, expect
 from grader.gradebook.copying import copy_database
 from hub.state import StateDir
 from tests.centre import Centre
-from tests.chromium import DESKTOP, PHONE, picture
+from tests.chromium import DESKTOP, PHONE, picture, redeem, sign_in
 from tests.courses.lesson import source
 from tests.journeys import hostile_notebook
 from tests.journeys.lab_page import FOLDER, NOTEBOOK, RUN_WITHIN_MS, LabPage
-from tests.journeys.test_first_day import model_solution, redeem, sign_in
+from tests.journeys.test_first_day import model_solution
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -68,7 +68,7 @@ class Class:
     def _arrived(self, page: Page, name: str) -> Page:
         hostile_notebook.listen(page, self.ran)
         redeem(page, self.centre.invitations[name])
-        sign_in(page, self.centre, name)
+        sign_in(page, self.centre.url, name)
         return page
 
     def show(self, page: Page, name: str, language: str) -> None:

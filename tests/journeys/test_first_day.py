@@ -10,26 +10,10 @@ from playwright.sync_api import Page, expect
 
 from grader.assignments.catalogue import COURSES_DIR
 from tests.centre import Centre
-from tests.chromium import PHONE, picture
-from tests.visitor import PASSWORD, Visitor
+from tests.chromium import PHONE, picture, redeem, sign_in
+from tests.visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-
-
-def redeem(page: Page, invitation: str) -> None:
-    page.goto(invitation)
-    page.fill("#password", PASSWORD)
-    page.fill("#password_again", PASSWORD)
-    page.click("main button")
-    page.wait_for_selector("main a.button")
-
-
-def sign_in(page: Page, centre: Centre, name: str) -> None:
-    page.goto(centre.url)
-    page.fill("#username", name)
-    page.fill("#password", PASSWORD)
-    page.click("main button")
-    page.wait_for_url("**/services/practicum/")
 
 
 def test_administrator_invites_and_learner_works_over_a_restart(
@@ -38,7 +22,7 @@ def test_administrator_invites_and_learner_works_over_a_restart(
     centre = own_centre
     administrator = new_page()
     redeem(administrator, centre.invitations["chen.min"])
-    sign_in(administrator, centre, "chen.min")
+    sign_in(administrator, centre.url, "chen.min")
     administrator.click("nav >> text=People")
     administrator.fill("#name", "li.hua")
     administrator.fill("#display_name", "李华 Li Hua")
@@ -48,7 +32,7 @@ def test_administrator_invites_and_learner_works_over_a_restart(
 
     learner = new_page()
     redeem(learner, invitation)
-    sign_in(learner, centre, "li.hua")
+    sign_in(learner, centre.url, "li.hua")
     learner.click(".lessons button")
     learner.click("#start")  # without a share, as nothing else was chosen before
     learner.wait_for_url("**/lab/tree/data-processing/quality-audit/**")
@@ -115,7 +99,7 @@ def test_every_page_looks_like_a_product(
     for person, pages in PAGES.items():
         page = new_page(language=language, **options)
         if person:
-            sign_in(page, people, person)
+            sign_in(page, people.url, person)
         for name, path in pages.items():
             page.goto(people.url + path.replace("INVITATION", people.invitations["wang.wei"].rsplit("/", 1)[-1]))
             width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

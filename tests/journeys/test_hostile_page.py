@@ -13,7 +13,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.centre import Centre, running_centre
-from tests.journeys.hostile_scene import HostilePage, NewPage, make_hostile, sign_in, signed_in
+from tests.chromium import sign_in
+from tests.journeys.hostile_scene import HostilePage, NewPage, make_hostile
+from tests.visitor import signed_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -52,9 +54,9 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     with running_centre(tmp_path_factory.mktemp("hostile") / "state") as centre:
         for name in ("lin.na", "chen.min"):
             make_hostile(centre, name)
-        with signed_in(centre, "wang.wei", first_time=True) as visitor:
+        with signed_in(centre.url, "wang.wei", centre.invitations["wang.wei"]) as visitor:
             visitor.start_server("wang.wei")
-        with signed_in(centre, "zhao.yun", first_time=True):
+        with signed_in(centre.url, "zhao.yun", centre.invitations["zhao.yun"]):
             pass
         yield centre
 
@@ -164,7 +166,7 @@ class TestReading:
         socket = centre.url.replace("http", "ws") + "/user/wang.wei/api/events/subscribe"
         assert administrator.call("socket", socket) == "refused"
         # The control: with that server's token both open.
-        with signed_in(centre, "wang.wei") as visitor:
+        with signed_in(centre.url, "wang.wei") as visitor:
             headers = {"Authorization": f"token {visitor.server_token('wang.wei')}"}
         assert "kernels" in httpx.get(f"{centre.url}/user/wang.wei/api/status", headers=headers).text
 
@@ -311,7 +313,7 @@ class TestCookies:
         self, unlucky: HostilePage, centre: Centre
     ) -> None:
         """The limit that docs/explanation/origin.md states: it holds on a single origin, and only there."""
-        with signed_in(centre, "lin.na") as mallory:
+        with signed_in(centre.url, "lin.na") as mallory:
             theirs = next(each for each in mallory.http.cookies.jar if each.name == "practicum-session").value
         planted = f"?header=Set-Cookie:practicum-session={theirs}%3BPath={OURS}"
         HostilePage.open(unlucky.page, centre.url, "chen.min", planted)

@@ -27,9 +27,8 @@ from hub.supervisor.identity import all_pids, command_line
 from hub.supervisor.servers import running_keepers
 from tests.centre import Centre, running_centre
 from tests.hub.sandbox import attempts
-from tests.journeys.hostile_scene import signed_in
 from tests.ordinary_user import pytest_as_ordinary_user
-from tests.visitor import Notebook
+from tests.visitor import Notebook, signed_in
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -126,7 +125,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 def kernel(centre: Centre, name: str) -> Notebook:
     """A running kernel in the person's running server."""
-    with signed_in(centre, name, first_time=True) as visitor:
+    with signed_in(centre.url, name, centre.invitations[name]) as visitor:
         visitor.start_server(name)
         notebook = Notebook(centre.url, name, visitor.server_token(name))
     notebook.start_kernel()

@@ -11,7 +11,7 @@ import yaml
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.centre import READY_S, Centre, free_port
-from tests.journeys.hostile_scene import sign_in
+from tests.chromium import sign_in
 from tests.tls import tls_in_front_of
 from tests.visitor import PASSWORD
 

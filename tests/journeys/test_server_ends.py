@@ -14,6 +14,7 @@ import websocket
 from tests import processes
 from tests.centre import Centre, running_centre
 from tests.visitor import Notebook, Visitor
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -49,13 +50,6 @@ def said(learner: Visitor) -> str:
     found = re.search(r'class="state (\w+)"', page.text)
     assert found, f"{page.status_code} {page.url} says nothing about the server:\n{page.text}"
     return found[1]
-
-
-def until(holds: Callable[[], bool], timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, f"it did not come true within {timeout_s} s"
-        time.sleep(0.1)
 
 
 def until_said(learner: Visitor, *states: str, timeout_s: float = SAID_WITHIN_S) -> str:

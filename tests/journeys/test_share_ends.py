@@ -1,6 +1,5 @@
 """A lease that ends while its server lives: the kernel starts afresh with a message, the limits fall back, the server stays."""
 
-import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -9,23 +8,15 @@ from playwright.sync_api import Page, expect
 
 from hub.sandbox.limits import cpu_enforcement
 from tests.centre import Centre
-from tests.chromium import picture
-from tests.visitor import PASSWORD, Notebook, Visitor
+from tests.chromium import picture, sign_in
+from tests.visitor import Notebook, Visitor
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 NewPage = Callable[..., Page]
 
 OURS = "/services/practicum/"
-
-
-def sign_in(page: Page, centre: Centre, name: str) -> Page:
-    page.goto(centre.url)
-    page.fill("#username", name)
-    page.fill("#password", PASSWORD)
-    page.click("main button")
-    page.wait_for_url(f"**{OURS}")
-    return page
 
 
 BURN = """
@@ -54,16 +45,16 @@ def test_taken_back_by_an_administrator(own_centre: Centre, new_page: NewPage) -
         visitor.redeem(centre.invitations["lin.na"])
         visitor.sign_in("lin.na")
         visitor.submit(visitor.http.get(f"{OURS}server/share"), "server/start", share="cpu.eighth")
-        until("the server runs", lambda: "Your server is running" in visitor.http.get(OURS).text)
+        until(lambda: "Your server is running" in visitor.http.get(OURS).text, what="the server")
         notebook = Notebook(centre.url, "lin.na", visitor.server_token("lin.na"))
     with closing(notebook):
         notebook.run("kept = 'in memory'")
-        lab = sign_in(new_page(), centre, "lin.na")
+        lab = sign_in(new_page(), centre.url, "lin.na")
         lab.goto(f"{centre.url}/user/lin.na/lab")
         lab.wait_for_selector("#practicum-assignments", state="attached", timeout=60_000)
         before = float(notebook.run(BURN))
 
-        administrator = sign_in(new_page(), centre, "chen.min")
+        administrator = sign_in(new_page(), centre.url, "chen.min")
         administrator.goto(f"{centre.url}{OURS}devices")
         administrator.locator(".holders li", has_text="Lin Na").locator("button").click()
         expect(administrator.locator(".holders li", has_text="Lin Na")).to_have_count(0)
@@ -73,24 +64,15 @@ def test_taken_back_by_an_administrator(own_centre: Centre, new_page: NewPage) -
         )
         expect(toast).to_be_visible(timeout=30_000)
         picture(lab, "lab-share-ended-en")
-        until("the kernel is new", lambda: "NameError" in notebook.run("print(kept)"))
+        until(lambda: "NameError" in notebook.run("print(kept)"), what="a new kernel")
         assert notebook.run("import os; print(os.getppid() > 0)") == "True", "and the server is the same one"
         if cpu_enforcement().holds_parts:
             # An eighth of what is on offer is less than a fifth of one processor; without a share one may use what is idle.
             assert before < 0.5
             assert float(notebook.run(BURN)) > before
-        home = sign_in(new_page(), centre, "lin.na")
+        home = sign_in(new_page(), centre.url, "lin.na")
         expect(home.locator("main")).to_contain_text(
             "An administrator took your share “An eighth of the processors” back"
         )
         expect(home.locator("main")).to_contain_text("Your server is running")
         picture(home, "home-share-ended-en")
-
-
-def until(condition: str, look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if look():
-            return
-        time.sleep(0.3)
-    raise AssertionError(condition)

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,8 +17,8 @@ from hub.sandbox.limits import cpu_enforcement
 from hub.state import StateDir
 from hub.wiring import open_service
 from tests.centre import Centre, running_centre
-from tests.chromium import PHONE, picture
-from tests.visitor import PASSWORD, Notebook, Visitor
+from tests.chromium import PHONE, picture, sign_in
+from tests.visitor import PASSWORD, Notebook, Visitor, signed_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -32,22 +32,6 @@ PLACES = 16
 AT_ONCE = 4
 """Servers that start together: more would only make each slower on a small machine."""
 CLAIM_S = 30
-
-
-def sign_in(page: Page, centre: Centre, name: str) -> Page:
-    page.goto(centre.url)
-    page.fill("#username", name)
-    page.fill("#password", PASSWORD)
-    page.click("main button")
-    page.wait_for_url(f"**{OURS}")
-    return page
-
-
-@contextmanager
-def signed_in(centre: Centre, name: str) -> Iterator[Visitor]:
-    with closing(Visitor(centre.url)) as visitor:
-        visitor.sign_in(name)
-        yield visitor
 
 
 def text_of(page: Page) -> str:
@@ -86,11 +70,11 @@ print((used.children_user + used.children_system) / (time.monotonic() - began), 
 
 def test_a_share_of_processors_is_started_with_holds_and_comes_back(people: Centre, new_page: NewPage) -> None:
     centre = people
-    administrator = sign_in(new_page(), centre, "chen.min")
+    administrator = sign_in(new_page(), centre.url, "chen.min")
     administrator.goto(f"{centre.url}{OURS}devices")
     expect(administrator.locator("main")).not_to_contain_text("Lin Na")
 
-    page = sign_in(new_page(), centre, "lin.na")
+    page = sign_in(new_page(), centre.url, "lin.na")
     page.click(".lessons button >> nth=0")
     page.wait_for_url(f"**{OURS}server/share?lesson=**")
     quarter = page.locator('[data-share="cpu.quarter"]')
@@ -100,7 +84,7 @@ def test_a_share_of_processors_is_started_with_holds_and_comes_back(people: Cent
     page.click("#start")
     page.wait_for_url("**/lab/tree/data-processing/**", timeout=60_000)
 
-    with signed_in(centre, "lin.na") as visitor:
+    with signed_in(centre.url, "lin.na") as visitor:
         notebook = Notebook(centre.url, "lin.na", visitor.server_token("lin.na"))
     with closing(notebook):
         said = notebook.run("import os; print(os.environ['PRACTICUM_SHARE'], os.environ['OMP_NUM_THREADS'])")
@@ -211,7 +195,7 @@ def test_forty_learners_contend_for_sixteen_shares(crowd: Crowd, new_page: NewPa
         assert crowd.choose(name) == f"{OURS}server/queue"
     assert [crowd.place(name) for name in waiting] == [(at, 24) for at in range(1, 25)]
 
-    administrator = sign_in(new_page(), crowd.centre, "chen.min")
+    administrator = sign_in(new_page(), crowd.centre.url, "chen.min")
     administrator.goto(f"{crowd.centre.url}{OURS}devices")
     expect(administrator.locator(".holders li", has_text="学员")).to_have_count(PLACES)
     expect(administrator.locator(".places li")).to_have_count(24)
@@ -220,7 +204,7 @@ def test_forty_learners_contend_for_sixteen_shares(crowd: Crowd, new_page: NewPa
     # The first in the queue has the page open: when somebody stops, it takes the share by itself.
     first, second, third, fourth, fifth = waiting[:5]
     last = waiting[-1]
-    page = sign_in(new_page(), crowd.centre, first)
+    page = sign_in(new_page(), crowd.centre.url, first)
     page.goto(f"{crowd.centre.url}{OURS}server/queue")
     expect(page).to_have_title("Place 1 in the queue · Practicum")
     crowd.stop(holders[0])
@@ -249,7 +233,7 @@ def test_forty_learners_contend_for_sixteen_shares(crowd: Crowd, new_page: NewPa
     assert crowd.place(last) == (20, 20)
 
     # The fifth's turn: a server that runs is not ended unasked, and starts again with the share when its owner says so.
-    page = sign_in(new_page(), crowd.centre, fifth)
+    page = sign_in(new_page(), crowd.centre.url, fifth)
     page.goto(f"{crowd.centre.url}{OURS}server/queue")
     expect(page.locator("#auto")).not_to_be_checked()
     crowd.stop(holders[2])
@@ -276,7 +260,7 @@ def pictures_of(crowd: Crowd, administrator: Page, new_page: NewPage) -> None:
     for language in ("en", "zh-CN"):
         for device, options in (("desktop", {}), ("phone", {"viewport": PHONE})):
             for name, pages in (("learner.30", learner), ("chen.min", operator)):
-                page = sign_in(new_page(language=language, **options), crowd.centre, name)
+                page = sign_in(new_page(language=language, **options), crowd.centre.url, name)
                 for label, path in pages.items():
                     page.goto(f"{url}{OURS}{path}")
                     width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -9,7 +9,8 @@ from playwright.sync_api import BrowserContext, Page
 
 from hub.spawn.server import SIGN_IN_KEPT_S
 from tests.centre import Centre
-from tests.journeys.hostile_scene import sign_in, signed_in
+from tests.chromium import sign_in
+from tests.visitor import signed_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -31,7 +32,7 @@ STATUS = """() => fetch("/user/wang.wei/api/status", {
 @pytest.fixture(scope="module")
 def running(centre: Centre) -> Centre:
     """The centre in which this person's server runs."""
-    with signed_in(centre, NAME, first_time=True) as visitor:
+    with signed_in(centre.url, NAME, centre.invitations[NAME]) as visitor:
         visitor.start_server(NAME)
     return centre
 
@@ -84,7 +85,7 @@ def test_copied_cookies_end_within_seconds(centre: Centre, lab: Page) -> None:
 
 def test_the_server_and_its_kernels_run_on(centre: Centre, lab: Page) -> None:
     lab.goto(f"{centre.url}/hub/logout")
-    with signed_in(centre, NAME) as visitor:
+    with signed_in(centre.url, NAME) as visitor:
         token = visitor.server_token(NAME)
     kernels = httpx.get(f"{centre.url}/user/{NAME}/api/kernels", headers={"Authorization": f"token {token}"}).json()
     assert kernels

@@ -1,7 +1,6 @@
 """A share that ends while its server lives: in a real Jupyter server with the configuration learners get."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +8,11 @@ import httpx
 import pytest
 import websocket
 
+from courses.kit.share.extension import ShareWatch
 from courses.kit.share.notice import ShareNotice, read_notice
 from tests.courses.handin.lab_server import LabServer, lab_server
 from tests.visitor import Notebook
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -58,21 +59,11 @@ def said(server: LabServer) -> dict[str, object]:
     return found
 
 
-def until(condition: str, look: object) -> None:
-    deadline = time.monotonic() + 30
-    assert callable(look)
-    while time.monotonic() < deadline:
-        if look():
-            return
-        time.sleep(0.2)
-    raise AssertionError(condition)
-
-
 def test_the_kernel_starts_afresh_with_a_message_and_the_server_lives_on(
     server: LabServer, share: Share, kernel: Notebook
 ) -> None:
     share.say("lease-1", "cpu.quarter")
-    until("the share is known", lambda: said(server)["lease"] == "lease-1")
+    until(lambda: said(server)["lease"] == "lease-1", what="the share")
     kernel.run("held = 'device memory'")
     listener = websocket.create_connection(
         server.url.replace("http", "ws", 1) + "api/events/subscribe",
@@ -86,22 +77,35 @@ def test_the_kernel_starts_afresh_with_a_message_and_the_server_lives_on(
     finally:
         listener.close()
     assert event["notice"] == ENDED
-    until("the kernel is new", lambda: "NameError" in kernel.run("print(held)"))
+    until(lambda: "NameError" in kernel.run("print(held)"), what="a new kernel")
     assert said(server) == {"lease": None, "profile": None, "notice": ENDED}, "and a page opened later is told as well"
 
 
-def test_a_new_share_and_an_unreadable_notice_leave_kernels_alone(
-    server: LabServer, share: Share, kernel: Notebook
-) -> None:
+def test_a_new_share_leaves_kernels_alone(server: LabServer, share: Share, kernel: Notebook) -> None:
     share.say(None)
-    until("no share", lambda: said(server)["notice"] == {})
+    until(lambda: said(server)["notice"] == {}, what="the end of the notice")
     kernel.run("held = 'work'")
-    for text in ("", "{", "[]", '{"lease": 7'):
-        share.path.write_text(text, encoding="utf-8")
-        time.sleep(1.2)
     share.say("lease-2", "cpu.half")
-    until("the new share is known", lambda: said(server)["lease"] == "lease-2")
+    until(lambda: said(server)["lease"] == "lease-2", what="the new share")
     assert kernel.run("print(held)") == "work"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"lease": 7', '{"notice": ["x"]}', "null"])
+async def test_a_notice_that_cannot_be_read_says_nothing(tmp_path: Path, text: str) -> None:
+    share = Share(tmp_path / "share.json")
+    ended: list[ShareNotice] = []
+
+    async def note(notice: ShareNotice) -> None:
+        ended.append(notice)
+
+    watch = ShareWatch(share.path, note)
+    share.path.write_text(text, encoding="utf-8")
+    await watch.look()
+    assert (watch.notice.lease, ended) == ("lease-1", [])
+    share.say(None, notice=ENDED)
+    await watch.look()
+    await watch.look()
+    assert [notice.sentences for notice in ended] == [ENDED], "and once it can, the end is told once"
 
 
 def test_the_notice_needs_the_servers_own_sign_in(server: LabServer) -> None:

@@ -10,19 +10,15 @@ from hub.cohorts.lessons import CourseShelf
 from hub.cohorts.model import Role
 from hub.cohorts.service import CohortService
 from hub.cohorts.uids import UidRange
-from hub.database import Database, sqlite_url
+from hub.database import Database
 from hub.migrations import migrate
 
 PASSWORD = "correct horse staple"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
     """A migrated, empty database; each test that uses it runs on both kinds."""
-    if request.param == "sqlite":
-        url = sqlite_url(tmp_path / "practicum.sqlite")
-    else:
-        url = request.getfixturevalue("postgres").new_database()
     made = Database(url)
     migrate(made)
     yield made

@@ -1,23 +1,17 @@
 """A desk on each kind of database."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
 from hub.clock import ManualClock
-from hub.database import sqlite_url
 from hub.migrations import migrate
 from tests.hub.leases.desks import FailingDatabase, KillableDesk, desk_on
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FailingDatabase]:
+@pytest.fixture
+def database(url: str) -> Iterator[FailingDatabase]:
     """A migrated, empty database; each test that uses it runs on both kinds."""
-    if request.param == "sqlite":
-        url = sqlite_url(tmp_path / "practicum.sqlite")
-    else:
-        url = request.getfixturevalue("postgres").new_database()
     made = FailingDatabase(url)
     migrate(made)
     yield made

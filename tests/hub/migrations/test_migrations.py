@@ -19,7 +19,7 @@ from hub.cohorts.lessons import CourseShelf
 from hub.cohorts.model import Role
 from hub.cohorts.service import CohortService, open_cohorts
 from hub.cohorts.tables import metadata
-from hub.database import Database, DatabaseUnavailableError, sqlite_url
+from hub.database import Database, DatabaseUnavailableError
 from hub.errors import StateError
 from hub.leases import tables as lease_tables
 from hub.leases.book import Stored
@@ -28,14 +28,6 @@ from hub.migrations import HEAD, DatabaseTooNewError, _upgrade, migrate
 from hub.settings import DatabaseSettings, Settings
 from hub.state import StateDir
 from tests.postgres import PostgresServer
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return sqlite_url(tmp_path / "practicum.sqlite")
-    made: str = request.getfixturevalue("postgres").new_database()
-    return made
 
 
 def test_the_migrated_database_has_exactly_the_stores_tables(url: str) -> None:

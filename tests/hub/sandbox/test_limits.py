@@ -61,7 +61,7 @@ def test_files_cores_and_descriptors_are_always_limited() -> None:
 
 def test_own_cgroups_are_read_from_both_kinds_of_lines() -> None:
     text = "9:name=systemd:/a\n5:cpu,memory:/b/c:d\n0::/user.slice/x.scope\n"
-    assert cgroups._own_cgroups(text) == {
+    assert cgroups.own_cgroups(text) == {
         "name=systemd": "/a",
         "cpu": "/b/c:d",
         "memory": "/b/c:d",
@@ -75,7 +75,7 @@ def test_mounts_of_cgroups_are_found_with_their_roots() -> None:
         "31 23 0:27 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup rw,nsdelegate\n"
         "32 23 0:28 / / rw - ext4 /dev/sda rw\n"
     )
-    found = cgroups._cgroup_mounts(text)
+    found = cgroups.cgroup_mounts(text)
     assert found["memory"] == ("/sys/fs/cgroup/memory", "/")
     assert found[""] == ("/sys/fs/cgroup", "/docker/abc")
 
@@ -172,6 +172,6 @@ def test_each_controller_is_handed_on_by_itself(tmp_path: Path, monkeypatch: pyt
     """As where one is missing, which makes the kernel refuse a write that names it among others."""
     (tmp_path / "cgroup.subtree_control").touch()
     written: list[str] = []
-    monkeypatch.setattr(cgroups, "_write", lambda _path, value: written.append(value))
+    monkeypatch.setattr(cgroups, "write_value", lambda _path, value: written.append(value))
     cgroups._delegate(tmp_path)
     assert written == ["+memory", "+pids", "+cpu", "+cpuset"]
