@@ -114,5 +114,4 @@ def _write_all(cgroup: Path, values: Values) -> None:
         path = cgroup / name
         if "sw" in name and not path.exists():
             continue  # kernels without accounting of swap have neither of its two files
-        # With the line's end, because nothing at all would not be written: so an empty cpuset of cgroup v2 is opened again.
-        path.write_text(f"{value}\n", "ascii")
+        path.write_text(value, "ascii")

@@ -43,20 +43,6 @@ def test_a_share_ends_while_its_server_lives(cgroup: Path) -> None:
     assert held(cgroup) == (str(100 * MIB), "max 100000", "10", "")
 
 
-def test_an_empty_value_is_written_too(cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel changes a cgroup by what is written to it; a file that is only opened and closed changes nothing."""
-    written: dict[str, str] = {}
-    write_text = Path.write_text
-
-    def noted(path: Path, text: str, *options: str) -> int:
-        written[path.name] = text
-        return write_text(path, text, *options)
-
-    monkeypatch.setattr(Path, "write_text", noted)
-    change_limits([str(cgroup)], BASIC)
-    assert written["cpuset.cpus"] == "\n"
-
-
 def test_a_share_begins_while_its_server_lives(cgroup: Path) -> None:
     change_limits([str(cgroup)], BASIC)
     assert change_limits([str(cgroup)], SHARE) == ()
